@@ -1,0 +1,221 @@
+"""The one place where ONNX Runtime runs backbones; opening a canonical file needs no `onnx`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as _state
+
+from tellapart.backbones.protocol import CARD_KEY, BackboneCard, Features
+from tellapart.errors import BackboneError, Reason, SettingsError
+
+# ONNX Runtime's exceptions have no common base but Exception.
+RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    *(kind for kind in vars(_state).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+    RuntimeError,
+    ValueError,
+)
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+# TensorProto.external_data as protobuf writes it: field 1 (key), 8 bytes, "location". Looked for in the raw bytes
+# because ONNX Runtime would follow it to any file below the working directory.
+_EXTERNAL_DATA = b"\n\x08location\x12"
+
+
+class OnnxBackbone:
+    """A backbone in canonical form, run by ONNX Runtime.
+
+    `run` may be called from several threads at once. With `threads=1` the calling thread does all the work, so n
+    workers calling one backbone use n cores and share its weights.
+    """
+
+    __slots__ = ("_outputs", "_session", "_source", "card", "provider", "sha256", "threads")
+
+    def __init__(self, session: ort.InferenceSession, source: Path | bytes, *, sha256: str, threads: int) -> None:
+        self._session = session
+        self._source = source
+        self.card = _read_card(session)
+        self._outputs = _check_outputs(session, self.card)
+        self.provider = "cuda" if session.get_providers()[0] == _PROVIDERS["cuda"] else "cpu"
+        self.sha256 = sha256
+        self.threads = threads
+
+    @classmethod
+    def open(cls, source: str | Path | bytes, *, threads: int = 1, provider: str = "cpu") -> OnnxBackbone:
+        """Open a canonical file, or the bytes of one.
+
+        `provider` is "cpu", "cuda" (an error where it cannot run) or "auto" (CUDA where it runs; `.provider` tells
+        what runs). `threads` are those of one call to `run` on the CPU, at least 1.
+
+        Raises:
+            BackboneError: `backbone_invalid`, `provider_unavailable`.
+            SettingsError: `bad_setting` for another provider or fewer threads.
+        """
+        if threads < 1:
+            raise SettingsError(Reason.BAD_SETTING, f"a backbone needs at least 1 thread, got threads={threads}")
+        where = source if isinstance(source, bytes) else Path(source)
+        data, name = _read(where)
+        session = _session(data, name, threads, provider)
+        return cls(session, where, sha256=hashlib.sha256(data).hexdigest(), threads=threads)
+
+    def with_threads(self, threads: int) -> OnnxBackbone:
+        """The same backbone with another number of threads per call; the weights are loaded once more."""
+        return OnnxBackbone.open(self.onnx_bytes(), threads=threads, provider=self.provider)
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def licence(self) -> str:
+        """The card's licence."""
+        return self.card.licence
+
+    @property
+    def embedding_dim(self) -> int:
+        """Number of columns of an embedding."""
+        return self.card.embedding_dim
+
+    @property
+    def default_spec(self) -> str:
+        """The preprocess string the backbone was made for."""
+        return self.card.preprocess
+
+    def onnx_bytes(self) -> bytes:
+        """The canonical file. A file that changed since it was opened is refused."""
+        if isinstance(self._source, bytes):
+            return self._source
+        data, name = _read(self._source)
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise _invalid(f"{name} has changed since it was opened; open it again")
+        return data
+
+    def run(self, batch: NDArray[np.uint8]) -> Features:
+        """Features of uint8 (n, h, w, 3) sRGB images.
+
+        Raises:
+            BackboneError: `backbone_invalid` when the batch does not fit, or the answers are not finite numbers.
+        """
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[3] != 3 or 0 in batch.shape:
+            raise _invalid(f"a batch is uint8 (n, h, w, 3), got {batch.dtype} {batch.shape}")
+        try:
+            values = self._session.run(self._outputs, {"image": np.ascontiguousarray(batch)})
+        except RUNTIME_ERRORS as exc:
+            message = f"the backbone {self.name!r} cannot run images of shape {batch.shape[1:]}: {_first_line(exc)}"
+            raise _invalid(message) from exc
+        embedding = values[0]
+        if embedding.shape != (len(batch), self.embedding_dim):
+            expected = (len(batch), self.embedding_dim)
+            raise _invalid(f"the backbone {self.name!r} answered embeddings {embedding.shape}, expected {expected}")
+        if not np.isfinite(embedding).all():
+            raise _invalid(f"the backbone {self.name!r} answered values that are not finite numbers (NaN or infinity)")
+        return Features(embedding, values[1] if len(values) > 1 else None)
+
+
+def _read(source: Path | bytes) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        return source, "the backbone"
+    try:
+        return source.read_bytes(), str(source)
+    except OSError as exc:
+        message = f"the backbone file {str(source)!r} cannot be read: {exc.strerror or exc}"
+        raise _invalid(message) from exc
+
+
+def session_options(threads: int) -> ort.SessionOptions:
+    """Options under which several workers share the cores and memory stays flat while batch sizes vary."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    # A spinning thread takes the core from the neighbour that decodes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _session(data: bytes, name: str, threads: int, provider: str) -> ort.InferenceSession:
+    if _EXTERNAL_DATA in data:
+        raise _invalid(f"{name} keeps weights in a second file (external data); save it as one ONNX file")
+    wanted = _wanted_providers(provider)
+    try:
+        session = ort.InferenceSession(data, session_options(threads), providers=wanted)
+    except RUNTIME_ERRORS as exc:
+        raise _invalid(_why_not(name, exc)) from exc
+    if provider == "cuda" and session.get_providers()[0] != _PROVIDERS["cuda"]:
+        raise _unavailable("it is installed, but did not start (driver, CUDA or cuDNN libraries)")
+    return session
+
+
+def _wanted_providers(provider: str) -> list[str]:
+    if provider == "cpu":
+        return [_PROVIDERS["cpu"]]
+    if provider not in ("cuda", "auto"):
+        message = f"the provider must be 'cpu', 'cuda' or 'auto', got {provider!r}"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    if _PROVIDERS["cuda"] in ort.get_available_providers():
+        return [_PROVIDERS["cuda"], _PROVIDERS["cpu"]]
+    if provider == "cuda":
+        raise _unavailable("this ONNX Runtime was built without it: pip install 'tellapart[gpu]'")
+    return [_PROVIDERS["cpu"]]
+
+
+def _unavailable(why: str) -> BackboneError:
+    message = f"the provider 'cuda' cannot be used: {why}; or choose provider 'cpu' or 'auto'"
+    return BackboneError(Reason.PROVIDER_UNAVAILABLE, message)
+
+
+def _invalid(message: str) -> BackboneError:
+    return BackboneError(Reason.BACKBONE_INVALID, message)
+
+
+def _why_not(name: str, exc: Exception) -> str:
+    text = _first_line(exc)
+    if isinstance(exc, _state.InvalidProtobuf) or "ModelProto does not have a graph" in text or "empty" in text:
+        return f"{name} is not an ONNX file, or is cut short: {text}"
+    if "is not a registered function/op" in text or "No Op registered" in text or "custom" in text.lower():
+        return f"{name} uses an operator that ONNX Runtime {ort.__version__} does not know: {text}"
+    return f"{name} is an ONNX file that ONNX Runtime {ort.__version__} refuses: {text}"
+
+
+def _first_line(exc: Exception) -> str:
+    """The sentence of an ONNX Runtime message, without the code and the source file in front of it."""
+    line = str(exc).strip().split("\n", 1)[0]
+    parts = line.split(" : ")
+    return parts[-1].strip() if line.startswith("[ONNXRuntimeError]") else line
+
+
+def _read_card(session: ort.InferenceSession) -> BackboneCard:
+    inputs = session.get_inputs()
+    text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
+    shape = inputs[0].shape if len(inputs) == 1 else None
+    fits = shape is not None and inputs[0].name == "image" and inputs[0].type == "tensor(uint8)"
+    if text is None or not fits or shape is None or len(shape) != 4 or shape[3] != 3 or isinstance(shape[0], int):
+        found = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        raise _invalid(
+            "the file is not in tellapart's form: expected one input 'image' uint8 (n, h, w, 3) with free n and a card "
+            f"under {CARD_KEY!r}, got inputs [{found}] {'with' if text else 'without'} a card; "
+            "tellapart.backbones.convert turns an image ONNX file into it"
+        )
+    return BackboneCard.from_json(text)
+
+
+def _check_outputs(session: ort.InferenceSession, card: BackboneCard) -> list[str]:
+    outputs = {one.name: one for one in session.get_outputs()}
+    names = ["embedding"] if card.feature_map_channels is None else ["embedding", "feature_map"]
+    for name, rank in zip(names, (2, 4), strict=False):
+        one = outputs.get(name)
+        fits = one is not None and one.type == "tensor(float)" and len(one.shape) == rank
+        if one is None or not fits or isinstance(one.shape[0], int):
+            got = "nothing" if one is None else f"{one.type} {one.shape}"
+            raise _invalid(f"the output {name!r} must be float32 with {rank} axes, a free batch axis first, got {got}")
+    dim = outputs["embedding"].shape[1]
+    if isinstance(dim, int) and dim != card.embedding_dim:
+        raise _invalid(f"the card says {card.embedding_dim} embedding columns, the graph has {dim}")
+    return names

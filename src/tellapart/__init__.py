@@ -1,0 +1,116 @@
+"""tellapart tells images apart: from a folder of labelled images to a classifier you can trust.
+
+::
+
+    import tellapart as ta
+
+    model = ta.train("parts/")
+    model.save("parts-model")
+    ta.load("parts-model").predict("photo.jpg")
+
+Everything public is listed in `__all__` and loaded when it is first used, so that `import tellapart` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from tellapart.classifier.classifier import Classifier
+    from tellapart.classifier.storage import load
+    from tellapart.data.dataset import Dataset
+    from tellapart.errors import (
+        BackboneError,
+        DataError,
+        ImageError,
+        MissingExtra,
+        ModelError,
+        Reason,
+        SettingsError,
+        SpecError,
+        TellapartError,
+        TrainingError,
+    )
+    from tellapart.evaluation.compare import compare
+    from tellapart.evaluation.evaluation import Evaluation
+    from tellapart.image.preprocess import PreprocessSpec
+    from tellapart.image.types import DecodeLimits, RgbImage
+    from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
+    from tellapart.workflows.evaluate import evaluate
+    from tellapart.workflows.train import train
+
+_HOME = {
+    "BackboneError": "tellapart.errors",
+    "Classifier": "tellapart.classifier.classifier",
+    "DataError": "tellapart.errors",
+    "Dataset": "tellapart.data.dataset",
+    "DecodeLimits": "tellapart.image.types",
+    "Evaluation": "tellapart.evaluation.evaluation",
+    "ImageError": "tellapart.errors",
+    "Label": "tellapart.records",
+    "LabelSchema": "tellapart.records",
+    "MissingExtra": "tellapart.errors",
+    "ModelError": "tellapart.errors",
+    "Prediction": "tellapart.records",
+    "PreprocessSpec": "tellapart.image.preprocess",
+    "Reason": "tellapart.errors",
+    "Refusal": "tellapart.records",
+    "RgbImage": "tellapart.image.types",
+    "Roi": "tellapart.records",
+    "Sample": "tellapart.records",
+    "SettingsError": "tellapart.errors",
+    "SpecError": "tellapart.errors",
+    "Task": "tellapart.records",
+    "TellapartError": "tellapart.errors",
+    "TrainingError": "tellapart.errors",
+    "compare": "tellapart.evaluation.compare",
+    "evaluate": "tellapart.workflows.evaluate",
+    "load": "tellapart.classifier.storage",
+    "train": "tellapart.workflows.train",
+}
+
+__all__ = [
+    "BackboneError",
+    "Classifier",
+    "DataError",
+    "Dataset",
+    "DecodeLimits",
+    "Evaluation",
+    "ImageError",
+    "Label",
+    "LabelSchema",
+    "MissingExtra",
+    "ModelError",
+    "Prediction",
+    "PreprocessSpec",
+    "Reason",
+    "Refusal",
+    "RgbImage",
+    "Roi",
+    "Sample",
+    "SettingsError",
+    "SpecError",
+    "Task",
+    "TellapartError",
+    "TrainingError",
+    "compare",
+    "evaluate",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The submodules `train` and `evaluate` live elsewhere, so no name here is shadowed by a module of the package.
+    if name not in _HOME:
+        raise AttributeError(f"module 'tellapart' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

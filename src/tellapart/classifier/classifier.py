@@ -1,0 +1,181 @@
+"""The artifact: one object that goes from bytes to calibrated answers, saved as a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.backbones.protocol import Backbone
+from tellapart.classifier.card import ModelCard
+from tellapart.classifier.pipeline import Job, Outcome, Pipeline, Reader
+from tellapart.errors import ImageError, Reason
+from tellapart.heads.linear import LinearHead
+from tellapart.heads.ood import OodDetector
+from tellapart.heads.thresholds import Thresholds, apply_thresholds
+from tellapart.image.preprocess import PreprocessSpec
+from tellapart.image.source import read_file
+from tellapart.image.types import DecodeLimits, RgbImage
+from tellapart.records import LabelSchema, Prediction, Refusal, Roi
+
+ImageLike = str | Path | bytes | RgbImage | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the head makes of n embeddings.
+
+    `probabilities` is float (n, k), `decisions` bool (n, k) after thresholds and rejection (no True: "I don't know"),
+    `ood_scores` float (n,) where 1 and above is further from the training images than nearly all of them were.
+    """
+
+    probabilities: NDArray[np.floating[Any]]
+    decisions: NDArray[np.bool_]
+    ood_scores: NDArray[np.floating[Any]]
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """bool (n,): unlike anything in training."""
+        return self.ood_scores >= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors float32 (n, d) of the images that could be read, their uris, and the refused ones."""
+
+    vectors: NDArray[np.float32]
+    uris: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A trained model: `ta.load` opens one, `ta.train` makes one.
+
+    Safe to use from several threads. `location` is where it was loaded from, "" for one that was never saved.
+    """
+
+    card: ModelCard
+    spec: PreprocessSpec
+    backbone: Backbone
+    head: LinearHead
+    thresholds: Thresholds
+    ood: OodDetector
+    limits: DecodeLimits = DecodeLimits()
+    location: str = ""
+
+    @property
+    def schema(self) -> LabelSchema:
+        """Task and labels, in the order of every probability column."""
+        return self.card.schema
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in column order."""
+        return self.card.schema.names
+
+    def predict(
+        self, images: ImageLike | Sequence[ImageLike], *, roi: Roi | None = None, embedding: bool = False
+    ) -> Any:
+        """Answers for images: paths, encoded bytes, or uint8 (height, width, 3) sRGB pixels.
+
+        One image gives a `Prediction` and raises `ImageError` when it is refused; a sequence gives a list with a
+        `Prediction` or a `Refusal` for each, in order, and never raises for a bad image.
+        """
+        if not _is_many(images):
+            outcome = next(self.predict_jobs([as_job(images, 0, roi)], embedding=embedding))
+            if isinstance(outcome, Refusal):
+                raise ImageError(Reason(outcome.code), outcome.message)
+            return outcome
+        return list(self.predict_jobs(_jobs(images, roi), embedding=embedding))
+
+    def embed(self, images: Sequence[ImageLike], *, roi: Roi | None = None) -> Embeddings:
+        """The backbone's vectors for images, float32 (n, embedding_dim); refused images are listed, not raised."""
+        outcomes = [outcome for batch in self.pipeline().run(_jobs(images, roi)) for outcome in batch]
+        kept = [outcome for outcome in outcomes if not isinstance(outcome, Refusal)]
+        vectors = np.array([e.embedding for e in kept], np.float32).reshape(len(kept), self.backbone.embedding_dim)
+        refusals = tuple(outcome for outcome in outcomes if isinstance(outcome, Refusal))
+        return Embeddings(vectors, tuple(e.uri for e in kept), refusals)
+
+    def predict_jobs(
+        self, jobs: Sequence[Job], *, read: Reader | None = None, workers: int = 0, embedding: bool = False
+    ) -> Iterator[Prediction | Refusal]:
+        """Stream one answer per job, in order. Memory does not depend on the number of jobs."""
+        for outcomes in self.pipeline(read=read, workers=workers).run(jobs):
+            yield from self._answer_outcomes(outcomes, keep_embedding=embedding)
+
+    def pipeline(self, *, read: Reader | None = None, workers: int = 0) -> Pipeline:
+        """The path from bytes to embeddings that this model was trained with."""
+        return Pipeline(
+            self.spec, self.backbone, read or (lambda uri: read_file(uri, self.limits)), self.limits, workers=workers
+        )
+
+    def answer(self, embeddings: NDArray[np.float32]) -> Answers:
+        """Calibrated answers for embeddings float32 (n, d)."""
+        probabilities = self.head.probabilities(embeddings)
+        scores = self.ood.score(embeddings)
+        decisions = apply_thresholds(probabilities, self.thresholds, self.schema)
+        decisions[scores >= 1] = False
+        return Answers(probabilities, decisions, scores)
+
+    def with_card(self, **changes: Any) -> Classifier:
+        """The same classifier with other entries in its card."""
+        return replace(self, card=replace(self.card, **changes))
+
+    def _answer_outcomes(self, outcomes: Sequence[Outcome], *, keep_embedding: bool) -> Iterator[Prediction | Refusal]:
+        embedded = [e for e in outcomes if not isinstance(e, Refusal)]
+        answers = self.answer(np.stack([e.embedding for e in embedded])) if embedded else None
+        row = 0
+        for outcome in outcomes:
+            if isinstance(outcome, Refusal):
+                yield outcome
+            elif answers is not None:
+                yield self._prediction(
+                    outcome.uri, outcome.roi, answers, row, outcome.embedding if keep_embedding else None
+                )
+                row += 1
+
+    def _prediction(
+        self, uri: str, roi: str | None, answers: Answers, row: int, embedding: NDArray[np.float32] | None
+    ) -> Prediction:
+        return Prediction(
+            uri=uri,
+            labels=self.labels,
+            probabilities=answers.probabilities[row],
+            predicted=tuple(name for name, said in zip(self.labels, answers.decisions[row], strict=True) if said),
+            ood_score=float(answers.ood_scores[row]),
+            unknown=bool(answers.ood_scores[row] >= 1),
+            model_id=self.card.model_id,
+            roi=roi,
+            embedding=embedding,
+        )
+
+
+def as_job(image: ImageLike, index: int, roi: Roi | None = None) -> Job:
+    """The pipeline's job for anything `predict` takes; images without a name are called image-0, image-1 …"""
+    if isinstance(image, (str, Path)):
+        return Job(str(image), str(image), roi)
+    name = f"image-{index}"
+    if isinstance(image, np.ndarray):
+        try:
+            height, width = image.shape[:2]
+            return Job(name, RgbImage(image, (width, height)), roi)
+        except ValueError as exc:
+            raise ImageError(
+                Reason.UNSUPPORTED_FORMAT,
+                f"an array must hold sRGB pixels as uint8 (height, width, 3), got {image.dtype} {image.shape}",
+            ) from exc
+    return Job(name, image, roi)
+
+
+def _is_many(images: ImageLike | Sequence[ImageLike]) -> bool:
+    return not isinstance(images, (str, Path, bytes, RgbImage, np.ndarray))
+
+
+def _jobs(images: Any, roi: Roi | None) -> list[Job]:
+    many = images if _is_many(images) else [images]
+    return [as_job(image, i, roi) for i, image in enumerate(many)]

@@ -1,0 +1,198 @@
+"""From bytes to embeddings with every core busy: each worker decodes and infers batches of its own.
+
+One session with a single thread is called from all workers at once (ONNX Runtime's `run` is thread-safe and releases
+the GIL, as does Pillow's decoder), so weights exist once, nothing is copied between processes, and memory does not
+depend on how many images there are. Two such workers beat one session with two threads by far on a full queue; a
+single image is better served by `threads=n` in the session (design.md, section 8).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.backbones.protocol import Backbone
+from tellapart.errors import ImageError
+from tellapart.image.preprocess import PreprocessSpec
+from tellapart.image.types import DecodeLimits, RgbImage
+from tellapart.records import Refusal, Roi
+
+BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image to embed: `source` is a file's uri for `Reader`, its bytes, or pixels already decoded."""
+
+    uri: str
+    source: str | bytes | RgbImage
+    roi: Roi | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Facts taken from the decoded image in the same pass: image statistics float32 (m,) and grey thumbnail."""
+
+    statistics: NDArray[np.float32]
+    thumbnail: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What came of a job: `id` is the sha256 of the bytes ("" for pixels), `roi` the region's name."""
+
+    uri: str
+    id: str
+    embedding: NDArray[np.float32]
+    roi: str | None = None
+    observation: Observation | None = None
+
+
+Reader = Callable[[str], bytes]
+Observer = Callable[[RgbImage], Observation]
+Lookup = Callable[[str, Job], Embedded | None]
+Outcome = Embedded | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The single path from bytes to embeddings. `read` fetches the bytes of a uri and raises `ImageError`.
+
+    `known(id, job)` may answer from a cache, then the image is neither decoded nor run.
+    """
+
+    spec: PreprocessSpec
+    backbone: Backbone
+    read: Reader
+    limits: DecodeLimits = DecodeLimits()
+    workers: int = 0
+    observe: Observer | None = None
+    known: Lookup | None = None
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[list[Outcome]]:
+        """Yield one outcome per job, in the order of the jobs, a few at a time; a refused image never stops the run."""
+        workers = self.workers or available_cores()
+        if len(jobs) == 1 or workers == 1:
+            for start in range(0, len(jobs), BATCH):
+                yield self._embed(jobs[start : start + BATCH])
+            return
+        yield from _Crew(self, jobs, workers).outcomes()
+
+    def _embed(self, jobs: Sequence[Job]) -> list[Outcome]:
+        prepared = [self._prepare(job) for job in jobs]
+        waiting = [i for i, item in enumerate(prepared) if isinstance(item, _Prepared)]
+        outcomes: list[Outcome | _Prepared] = list(prepared)
+        if waiting:
+            batch = np.stack([item.pixels for item in prepared if isinstance(item, _Prepared)])
+            embeddings = self.backbone.run(batch).embedding
+            for i, embedding in zip(waiting, embeddings, strict=True):
+                outcomes[i] = prepared[i].embedded(embedding)  # type: ignore[union-attr]
+        return outcomes  # type: ignore[return-value]
+
+    def _prepare(self, job: Job) -> _Prepared | Outcome:
+        try:
+            if isinstance(job.source, RgbImage):
+                return self._observe(job, "", self.spec.load(job.source, job.roi))
+            data = self.read(job.source) if isinstance(job.source, str) else job.source
+            identity = sha256(data).hexdigest()
+            found = self.known(identity, job) if self.known else None
+            return found or self._observe(job, identity, self.spec.load(data, job.roi, self.limits))
+        except ImageError as error:
+            return Refusal.of(job.uri, error)
+
+    def _observe(self, job: Job, identity: str, image: RgbImage) -> _Prepared:
+        return _Prepared(job, identity, self.spec.transform(image), self.observe(image) if self.observe else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    job: Job
+    id: str
+    pixels: NDArray[np.uint8]
+    observation: Observation | None
+
+    def embedded(self, embedding: NDArray[np.float32]) -> Embedded:
+        roi = self.job.roi.name if self.job.roi else None
+        # A row of the batch's array would keep the whole batch alive, hence the copy.
+        return Embedded(self.job.uri, self.id, embedding.copy(), roi, self.observation)
+
+
+class _Crew:
+    """Worker threads over one list of jobs; outcomes come back in order, at most `_AHEAD` batches early."""
+
+    _AHEAD = 4
+
+    def __init__(self, pipeline: Pipeline, jobs: Sequence[Job], workers: int) -> None:
+        self._pipeline, self._jobs, self._workers = pipeline, jobs, workers
+        self._changed = threading.Condition()
+        self._next_job = self._next_batch = self._next_out = 0
+        self._done: dict[int, list[Outcome]] = {}
+        self._failure: BaseException | None = None
+        self._stopped = False
+
+    def outcomes(self) -> Iterator[list[Outcome]]:
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
+        for thread in threads:
+            thread.start()
+        n_out = 0
+        try:
+            while n_out < len(self._jobs):
+                batch = self._take()
+                n_out += len(batch)
+                yield batch
+        finally:
+            with self._changed:
+                self._stopped = True
+                self._changed.notify_all()
+            for thread in threads:
+                thread.join()
+
+    def _take(self) -> list[Outcome]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._next_out in self._done or self._failure)
+            if self._failure:
+                raise self._failure
+            batch = self._done.pop(self._next_out)
+            self._next_out += 1
+            self._changed.notify_all()
+            return batch
+
+    def _claim(self) -> tuple[int, Sequence[Job]] | None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._stopped or self._next_batch < self._next_out + self._AHEAD * self._workers
+            )
+            left = len(self._jobs) - self._next_job
+            if self._stopped or left <= 0:
+                return None
+            # Smaller batches towards the end, so that no worker idles while another has a full one.
+            size = min(BATCH, max(1, left // (2 * self._workers)))
+            start, number = self._next_job, self._next_batch
+            self._next_job, self._next_batch = start + size, number + 1
+            return number, self._jobs[start : start + size]
+
+    def _work(self) -> None:
+        try:
+            while (claim := self._claim()) is not None:
+                number, jobs = claim
+                outcomes = self._pipeline._embed(jobs)
+                with self._changed:
+                    self._done[number] = outcomes
+                    self._changed.notify_all()
+        except BaseException as error:  # noqa: BLE001  handed to the caller's thread, which raises it
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+
+
+def available_cores() -> int:
+    """Cores this process may use (an affinity mask or container limit counts, the machine's size does not)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,151 @@
+"""Save and load: the model folder of the design, checksummed, written in one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.classifier import golden as golden_images
+from tellapart.classifier.card import ModelCard
+from tellapart.classifier.classifier import Classifier
+from tellapart.classifier.folder import CARD, ModelFiles, check_file, open_files, write_model
+from tellapart.classifier.golden import GoldenImage
+from tellapart.classifier.head_file import head_from_bytes, head_to_bytes
+from tellapart.errors import ModelError, Reason, SpecError
+from tellapart.heads.thresholds import Thresholds
+from tellapart.image.preprocess import PreprocessSpec
+from tellapart.image.types import DecodeLimits
+
+BACKBONE, HEAD, REFERENCE = "backbone.onnx", "head.safetensors", "reference.parquet"
+EVALUATION, REPORT = "evaluation.json", "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosures:
+    """What lies in a model folder beside the classifier itself; all of it may be empty."""
+
+    golden: tuple[GoldenImage, ...] = ()
+    reference: bytes = b""
+    evaluation: bytes = b""
+    report: bytes = b""
+
+    def files(self) -> dict[str, bytes]:
+        """File name → bytes of those that are there."""
+        named = {REFERENCE: self.reference, EVALUATION: self.evaluation, REPORT: self.report}
+        files = {name: data for name, data in named.items() if data}
+        return files | (golden_images.to_files(self.golden) if self.golden else {})
+
+
+def save(classifier: Classifier, path: str | Path, *, enclosures: Enclosures = Enclosures()) -> Classifier:  # noqa: B008
+    """Write a model folder, or one .zip; returns the classifier with its final card.
+
+    Raises:
+        ModelError: `output_exists`, `write_failed`. An older model at `path` is replaced in one step.
+    """
+    contents = {
+        BACKBONE: classifier.backbone.onnx_bytes(),
+        HEAD: head_to_bytes(classifier.head, classifier.ood),
+        **enclosures.files(),
+    }
+    checksums = {name: sha256(data).hexdigest() for name, data in contents.items()}
+    saved = replace(classifier.with_card(files=checksums), location=str(path))
+    write_model(path, {CARD: saved.card.to_bytes(), **contents})
+    return saved
+
+
+def load(
+    path: str | Path, *, threads: int = 1, provider: str = "cpu", limits: DecodeLimits | None = None
+) -> Classifier:
+    """Open a model folder or .zip.
+
+    `threads` are those of one inference: 1 when workers share the cores (`predict` on many images), all cores for
+    single requests. `provider` is "cpu", "cuda" or "auto".
+
+    Raises:
+        ModelError: `model_not_found`, `model_incomplete`, `model_damaged`, `model_too_new`.
+    """
+    files = open_files(path)
+    card = ModelCard.from_bytes(files.read(CARD), location=files.location)
+    for name in (BACKBONE, HEAD):
+        if name not in card.files:
+            raise ModelError(
+                Reason.MODEL_INCOMPLETE, f"the model {files.location} does not list its file {name}; train it again"
+            )
+    check_file(files, HEAD, card.files[HEAD])
+    head, ood = head_from_bytes(files.read(HEAD), card.schema.task)
+    return Classifier(
+        card=card,
+        spec=_spec(card, files.location),
+        backbone=_backbone(files, card, threads, provider),
+        head=head,
+        thresholds=Thresholds.from_json(card.thresholds),
+        ood=ood,
+        limits=limits or DecodeLimits(),
+        location=str(path),
+    )
+
+
+def load_enclosures(path: str | Path) -> Enclosures:
+    """Golden set, reference, evaluation and report of a saved model, each checked against its checksum."""
+    files = open_files(path)
+    card = ModelCard.from_bytes(files.read(CARD), location=files.location)
+    contents = {}
+    for name, checksum in card.files.items():
+        if name not in (BACKBONE, HEAD):
+            check_file(files, name, checksum)
+            contents[name] = files.read(name)
+    golden = golden_images.from_files(contents) if golden_images.INDEX in contents else ()
+    named = (contents.get(name, b"") for name in (REFERENCE, EVALUATION, REPORT))
+    return Enclosures(golden, *named)
+
+
+def check_all(path: str | Path) -> int:
+    """Check every file of a model against the card; returns how many files there are.
+
+    Raises:
+        ModelError: `model_incomplete`, `model_damaged`; also for a file that the card does not know.
+    """
+    files = open_files(path)
+    card = ModelCard.from_bytes(files.read(CARD), location=files.location)
+    for name, checksum in card.files.items():
+        check_file(files, name, checksum)
+    strangers = sorted(files.names() - set(card.files) - {CARD})
+    if strangers:
+        raise ModelError(
+            Reason.MODEL_DAMAGED,
+            f"the model {files.location} holds files its card does not know: {', '.join(strangers)}; remove them",
+        )
+    return len(card.files) + 1
+
+
+def _backbone(files: ModelFiles, card: ModelCard, threads: int, provider: str) -> OnnxBackbone:
+    path = files.path(BACKBONE)
+    if path is not None and not path.is_file():
+        files.read(BACKBONE)  # says that it is missing
+    backbone = OnnxBackbone.open(path or files.read(BACKBONE), threads=threads, provider=provider)
+    # The backbone hashes its bytes anyway; a second pass over them would be felt in the time of a single image.
+    if backbone.sha256 != card.files[BACKBONE]:
+        raise ModelError(
+            Reason.MODEL_DAMAGED,
+            f"the model {files.location} is damaged: {BACKBONE} is not the file that was saved (its sha256 differs); "
+            "copy it again",
+        )
+    return backbone
+
+
+def _spec(card: ModelCard, location: str) -> PreprocessSpec:
+    try:
+        spec = PreprocessSpec.parse(card.preprocess)
+    except SpecError as exc:
+        raise ModelError(
+            Reason.MODEL_DAMAGED, f"the model {location} is damaged: its preprocess string cannot be read: {exc}"
+        ) from exc
+    if spec.hash != card.preprocess_hash:
+        raise ModelError(
+            Reason.MODEL_TOO_NEW,
+            f"the model {location} was trained with another preprocessing than this tellapart applies for "
+            f"{card.preprocess!r}: use the version in model.json, or train it again",
+        )
+    return spec

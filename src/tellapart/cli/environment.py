@@ -1,0 +1,37 @@
+"""The one place that reads TELLAPART_… environment variables (docs/settings.md)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tellapart.image.types import DecodeLimits
+
+PREFIX = "TELLAPART_"
+
+
+def decode_limits() -> DecodeLimits:
+    """Ceilings for decoding; without variables the defaults, without loading pydantic (a third of the start-up)."""
+    if not _variables():
+        return DecodeLimits()
+    settings = _settings()
+    return DecodeLimits(settings.max_bytes, settings.max_pixels, settings.max_frames)
+
+
+def cache_dir() -> Path:
+    """Where embeddings are kept between runs."""
+    configured = _settings().cache_dir if _variables() else None
+    if configured is not None:
+        return Path(configured)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tellapart"
+
+
+def _variables() -> dict[str, str]:
+    return {name[len(PREFIX) :].lower(): value for name, value in os.environ.items() if name.startswith(PREFIX)}
+
+
+def _settings():  # type: ignore[no-untyped-def]
+    from tellapart.settings import Settings
+
+    return Settings.from_mapping(_variables())

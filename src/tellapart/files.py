@@ -1,0 +1,26 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block ends well.
+
+    A kill at any moment leaves the old file or the new one; an exception leaves the old one and nothing beside it.
+    The block raises `OSError` as any writing does; the caller owns the sentence.
+    """
+    temporary = path.parent / f".{path.name}.new-{os.getpid():x}-{os.urandom(4).hex()}"
+    try:
+        yield temporary
+        with temporary.open("rb") as file, contextlib.suppress(OSError):  # some network file systems refuse fsync
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

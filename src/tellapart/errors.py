@@ -32,6 +32,7 @@ class Reason(StrEnum):
     FILE_TOO_LARGE = "file_too_large"
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_MANY_FRAMES = "too_many_frames"
+    FRAME_NOT_FOUND = "frame_not_found"
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"
     TRUNCATED = "truncated"
@@ -54,6 +55,7 @@ class Reason(StrEnum):
     UNKNOWN_LABEL = "unknown_label"
     UNLABELLED = "unlabelled"
     BAD_LABEL_MAP = "bad_label_map"
+    EXCLUDED = "excluded"
     WRITE_FAILED = "write_failed"
     OUTPUT_EXISTS = "output_exists"
     # models and backbones

@@ -19,7 +19,12 @@ class RgbImage:
     original_size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or 0 in self.pixels.shape:
+        if (
+            self.pixels.dtype != np.uint8
+            or self.pixels.ndim != 3
+            or self.pixels.shape[2] != 3
+            or 0 in self.pixels.shape
+        ):
             raise ValueError(f"RgbImage wants uint8 (height, width, 3), got {self.pixels.dtype} {self.pixels.shape}")
 
 

@@ -1,0 +1,141 @@
+"""How an upright region becomes the rectangle a backbone wants; each way says how many pixels it needs for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tellapart.image.colour import Rgb
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+# Antialiased when shrinking, all of them but "nearest".
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+DEFAULT_INTERPOLATION = "bilinear"
+BLACK: Rgb = (0, 0, 0)
+
+# A 1 × 20000 strip with its short side at 224 would have a thousand million pixels, of which a crop keeps none but the
+# middle. Beyond this aspect ratio the strip's ends are cut off before it is resized.
+_MAX_ASPECT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The whole image, its aspect kept, centred on a `width` × `height` canvas of colour `background` (letterboxed)."""
+
+    width: int
+    height: int
+    background: Rgb = BLACK
+    interpolation: str = DEFAULT_INTERPOLATION
+
+    @property
+    def output(self) -> Size:
+        """(width, height) of the result."""
+        return self.width, self.height
+
+    def needs(self, size: Size) -> Size:
+        """Size of the image on the canvas: one side fills it, the other is rounded and at least 1."""
+        width, height = size
+        scale = min(self.width / width, self.height / height)
+        return _clamped(width * scale, self.width), _clamped(height * scale, self.height)
+
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        width, height = self.needs(image.size)
+        canvas = np.empty((self.height, self.width, 3), np.uint8)
+        if (width, height) != (self.width, self.height):
+            canvas[:] = self.background
+        left, top = (self.width - width) // 2, (self.height - height) // 2
+        canvas[top : top + height, left : left + width] = _pixels(_resized(image, (width, height), self.interpolation))
+        return canvas
+
+
+def _clamped(side: float, most: int) -> int:
+    return max(1, min(round(side), most))
+
+
+@dataclass(frozen=True, slots=True)
+class Squash:
+    """The whole image, stretched to `width` × `height`; then, if `crop` is given, its centre of (width, height)."""
+
+    width: int
+    height: int
+    interpolation: str = DEFAULT_INTERPOLATION
+    crop: Size | None = None
+
+    @property
+    def output(self) -> Size:
+        """(width, height) of the result."""
+        return self.crop or (self.width, self.height)
+
+    def needs(self, _size: Size) -> Size:
+        """The resized size, whatever the image's is."""
+        return self.width, self.height
+
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        resized = _resized(image, (self.width, self.height), self.interpolation)
+        return _rgb(_centre(resized, self.output))
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeShort:
+    """The short side becomes `short` pixels, aspect kept; then the centre of `crop` (width, height) is cut out.
+
+    Rounds as torchvision's `Resize` and `CenterCrop` do, because weights trained elsewhere expect exactly that. The
+    trap: what lies outside the centre is never seen.
+    """
+
+    short: int
+    crop: Size
+    interpolation: str = DEFAULT_INTERPOLATION
+
+    @property
+    def output(self) -> Size:
+        """(width, height) of the result."""
+        return self.crop
+
+    def needs(self, size: Size) -> Size:
+        """Size after resizing, before the crop."""
+        width, height = size
+        if width <= height:
+            return self.short, int(self.short * height / width)
+        return int(self.short * width / height), self.short
+
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        short = min(image.size)
+        image = _centre(image, (min(image.width, short * _MAX_ASPECT), min(image.height, short * _MAX_ASPECT)))
+        return _rgb(_centre(_resized(image, self.needs(image.size), self.interpolation), self.crop))
+
+
+Geometry = Fit | Squash | ResizeShort
+
+
+def _resized(image: Image.Image, size: Size, interpolation: str) -> Image.Image:
+    return image if image.size == size else image.resize(size, INTERPOLATIONS[interpolation])
+
+
+def _centre(image: Image.Image, size: Size) -> Image.Image:
+    if image.size == size:
+        return image
+    left, top = round((image.width - size[0]) / 2), round((image.height - size[1]) / 2)
+    return image.crop((left, top, left + size[0], top + size[1]))
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """(h, w, 3) or, of a grey image, (h, w, 1), which broadcasts to it; read-only."""
+    pixels: NDArray[np.uint8] = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    out = np.empty((image.height, image.width, 3), np.uint8)
+    out[:] = _pixels(image)
+    return out

@@ -60,7 +60,7 @@ class OnnxBackbone:
             raise SettingsError(Reason.BAD_SETTING, f"a backbone needs at least 1 thread, got threads={threads}")
         where = source if isinstance(source, bytes) else Path(source)
         data, name = _read(where)
-        session = _session(data, name, threads, provider)
+        session = open_session(data, name, threads, provider)
         return cls(session, where, sha256=hashlib.sha256(data).hexdigest(), threads=threads)
 
     def with_threads(self, threads: int) -> OnnxBackbone:
@@ -104,6 +104,7 @@ class OnnxBackbone:
         """
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[3] != 3 or 0 in batch.shape:
             raise _invalid(f"a batch is uint8 (n, h, w, 3), got {batch.dtype} {batch.shape}")
+        self._check_size(batch)
         try:
             values = self._session.run(self._outputs, {"image": np.ascontiguousarray(batch)})
         except RUNTIME_ERRORS as exc:
@@ -116,6 +117,15 @@ class OnnxBackbone:
         if not np.isfinite(embedding).all():
             raise _invalid(f"the backbone {self.name!r} answered values that are not finite numbers (NaN or infinity)")
         return Features(embedding, values[1] if len(values) > 1 else None)
+
+    def _check_size(self, batch: NDArray[np.uint8]) -> None:
+        wanted = self._session.get_inputs()[0].shape[1:3]
+        if any(isinstance(want, int) and want != got for want, got in zip(wanted, batch.shape[1:3], strict=True)):
+            message = (
+                f"the backbone {self.name!r} takes images of {wanted[1]}×{wanted[0]} px only, got "
+                f"{batch.shape[2]}×{batch.shape[1]}; its own preprocess string is {self.default_spec!r}"
+            )
+            raise _invalid(message)
 
 
 def _read(source: Path | bytes) -> tuple[bytes, str]:
@@ -135,12 +145,19 @@ def session_options(threads: int) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    # Memory patterns are planned per batch size: without them 8 % less memory and a faster first run, equal speed.
+    options.enable_mem_pattern = False
     # A spinning thread takes the core from the neighbour that decodes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
-def _session(data: bytes, name: str, threads: int, provider: str) -> ort.InferenceSession:
+def open_session(data: bytes, name: str, threads: int = 1, provider: str = "cpu") -> ort.InferenceSession:
+    """A session over any ONNX bytes; `name` is what error messages call them.
+
+    Raises:
+        BackboneError: `backbone_invalid`, `provider_unavailable`.
+    """
     if _EXTERNAL_DATA in data:
         raise _invalid(f"{name} keeps weights in a second file (external data); save it as one ONNX file")
     wanted = _wanted_providers(provider)

@@ -89,7 +89,7 @@ def _card_faults(values: Any) -> list[str]:
         if not isinstance(values.get(key, ""), str)
     ]
     dim = values.get("embedding_dim")
-    if not _is_count(dim) or dim < 1:
+    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
         return [*faults, f"embedding_dim must be a whole number above 0, got {dim!r}"]
     channels = values.get("feature_map_channels")
     if channels is not None and not _is_slice(channels, dim):

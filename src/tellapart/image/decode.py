@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from tellapart.errors import ImageError, Reason
+from tellapart.image.checksums import expect_png_checksums
 from tellapart.image.colour import Rgb, to_srgb
 from tellapart.image.exif import STORED, SWAPS_AXES, UPRIGHT, orientation
 from tellapart.image.failures import translated
@@ -70,6 +71,8 @@ def decode_image(
         image = open_frame(data, name, limits, options.frame)
         if name == "JPEG":
             return _read_jpeg(image, options, needed)
+        if name == "PNG":
+            expect_png_checksums(data)
         upright = _read_tiff(image, options) if name == "TIFF" else _read_other(image, options)
         return upright, upright.size
 

@@ -47,7 +47,7 @@ def _image_error(name: str, data: bytes, exc: BaseException) -> ImageError:
 
 
 def _one_line(exc: BaseException) -> str:
-    text = " ".join(str(exc).split())
+    text = " ".join(str(exc).split()).replace("not identified by this driver", "its header is incomplete")
     return text[:160] if text and text.isprintable() else type(exc).__name__
 
 
@@ -66,7 +66,20 @@ def _is_cut_off(name: str, data: bytes) -> bool:
     if name == "TIFF":
         first = int.from_bytes(data[4:8], "little" if data[:2] == b"II" else "big")
         return len(data) < 8 or (data[2:4] in (b"*\0", b"\0*") and first + 2 > len(data))
-    return False
+    return name == "AVIF" and _last_box_end(data) > len(data)
+
+
+def _last_box_end(data: bytes) -> int:
+    """Where the top-level boxes of an ISO media file say that it ends (ISO/IEC 14496-12, 4.2)."""
+    position = 0
+    while 0 <= position < len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        if size < 8:
+            break  # 0: to the end of the file, whatever that is
+        position += size
+    return position
 
 
 class _WhileReading:

@@ -12,14 +12,13 @@ from tellapart.image.types import RgbImage
 
 # Measured on a copy of this many pixels on its long side, so that sharpness does not depend on the camera's resolution.
 _LONG_SIDE = 128
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStatistics:
     """Statistics of one image, measured on a reduced copy (long side 128).
 
-    `brightness` mean of luma, 0–1. `contrast` standard deviation of luma, 0–0.5. `sharpness` variance of
+    `brightness` mean of luma (ITU-R BT.601), 0–1. `contrast` standard deviation of luma, 0–0.5. `sharpness` variance of
     luma's Laplacian (Pech-Pacheco et al. 2000), 0 for a flat image; compare it within one camera only. `saturation`
     mean HSV saturation, 0–1. `width_px`, `height_px`: size of the upright file.
     """
@@ -41,30 +40,32 @@ FIELDS = ("brightness", "contrast", "sharpness", "saturation", "width_px", "heig
 
 def statistics(image: RgbImage) -> ImageStatistics:
     """Statistics of an image; a region's are those of the region, with the size of its file."""
-    pixels = _reduced(image.pixels)
-    luma: NDArray[np.float32] = np.dot(pixels, _LUMA)
-    high, low = pixels.max(axis=2), pixels.min(axis=2)
+    reduced = _reduced(image.pixels)
+    luma: NDArray[np.float32] = np.asarray(reduced.convert("L")).astype(np.float32) / np.float32(255)
     return ImageStatistics(
         brightness=float(luma.mean()),
         contrast=float(luma.std()),
         sharpness=_laplacian_variance(luma),
-        saturation=float(((high - low) / np.maximum(high, 1)).mean()),
+        saturation=_mean_saturation(reduced),
         width_px=image.original_size[0],
         height_px=image.original_size[1],
     )
 
 
-def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """float32 (h, w, 3), 0–255; every n-th pixel first, because averaging millions of them is what costs."""
-    step = max(1, max(pixels.shape[:2]) // (2 * _LONG_SIDE))
-    picked = pixels[::step, ::step]
-    height, width = picked.shape[:2]
-    scale = _LONG_SIDE / max(height, width)
+def _reduced(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Long side at most 128; every n-th pixel first, because averaging millions of them is what costs."""
+    step = max(1, max(pixels.shape[:2]) // (4 * _LONG_SIDE))
+    picked = Image.fromarray(pixels[::step, ::step])
+    scale = _LONG_SIDE / max(picked.size)
     if scale >= 1:
-        return picked.astype(np.float32)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    reduced = Image.fromarray(picked).resize(size, Image.Resampling.BOX)
-    return np.asarray(reduced).astype(np.float32)
+        return picked
+    size = (max(1, round(picked.width * scale)), max(1, round(picked.height * scale)))
+    return picked.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
+
+
+def _mean_saturation(reduced: Image.Image) -> float:
+    coarse = reduced.reduce(4) if min(reduced.size) >= 8 else reduced
+    return float(np.asarray(coarse.convert("HSV").getchannel("S")).mean() / 255)
 
 
 def _laplacian_variance(luma: NDArray[np.float32]) -> float:

@@ -27,7 +27,8 @@ def loaded_by(code: str) -> set[str]:
     script = f"{code}\n{LOADED}"
     # Coverage and the like hook into every interpreter through the environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV_")}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

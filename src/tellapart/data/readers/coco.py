@@ -51,8 +51,9 @@ class Coco:
                 continue
             found = by_image.get(_key(image.get("id")), [])
             row = _row(image)
-            if options.regions and found:
-                _add_regions(image, row, found, names, where, collector)
+            shaped = [annotation for annotation in found if not _is_whole(annotation)] if options.regions else []
+            if shaped:
+                _add_regions(image, row, shaped, names, where, collector)
             else:
                 _add_image(row, image, found, names, exclusive or options.regions, where, collector)
         return collector.finish()
@@ -86,6 +87,12 @@ def _add_regions(
         if isinstance(own, dict) and isinstance(own.get("labels"), list):
             labels = own["labels"]
         collector.add({**row, "roi": roi.to_json()}, where=place, labels=labels)
+
+
+def _is_whole(annotation: dict[str, Any]) -> bool:
+    """An annotation that stands for a label of the whole image, written by tellapart."""
+    own = annotation.get(EXTRA)
+    return isinstance(own, dict) and own.get("whole") is True
 
 
 def _roi(annotation: dict[str, Any], image: dict[str, Any]) -> Roi:

@@ -125,14 +125,22 @@ def _names(result: dict[str, Any]) -> list[str]:
 def _roi(result: dict[str, Any]) -> Roi:
     """Label Studio writes per cent of the image's width and height; turned boxes need its pixels as well."""
     value = result.get("value") or {}
+    name = _region_name(result)
     if result.get("type") == "polygonlabels":
         points = value.get("points")
         if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 2 for p in points):
             raise DataError(Reason.BAD_ROW, f"a polygon has points [[x, y], …], got {points!r:.60}")
-        return region([(number(x), number(y)) for x, y in points], (100, 100))
+        return region([(number(x), number(y)) for x, y in points], (100, 100), name)
     x, y, width, height = (number(value.get(key)) for key in ("x", "y", "width", "height"))
     degrees = number(value.get("rotation") or 0)
     if degrees == 0:
-        return region([(x, y), (x + width, y + height)], (100, 100))
+        return region([(x, y), (x + width, y + height)], (100, 100), name)
     wide, high = number(result.get("original_width")) / 100, number(result.get("original_height")) / 100
-    return region(rotated_box(x * wide, y * high, width * wide, height * high, degrees), (100 * wide, 100 * high))
+    return region(rotated_box(x * wide, y * high, width * wide, height * high, degrees), (100 * wide, 100 * high), name)
+
+
+def _region_name(result: dict[str, Any]) -> str:
+    """The note a person gave to a region, if any."""
+    meta = result.get("meta")
+    notes = meta.get("text") if isinstance(meta, dict) else None
+    return notes[0] if isinstance(notes, list) and notes and isinstance(notes[0], str) else ""

@@ -66,7 +66,9 @@ def stored(pixels: Pixels, orientation: int) -> Pixels:
 def png_header_only(width: int, height: int, *, bits: int = 8, colour: int = 2, body: bytes = b"") -> bytes:
     """A PNG that declares any size, with `body` as its (zlib-compressed) pixel data."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, zlib.compress(body), b"")))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        map(png_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, zlib.compress(body), b""))
+    )
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
@@ -75,10 +77,29 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def deep_png(values: NDArray[np.uint16]) -> bytes:
-    """A 16-bit PNG of (h, w) grey or (h, w, 3) colour values, which Pillow cannot write."""
+    """A 16-bit PNG of (h, w) grey or (h, w, 2 to 4) values (grey and alpha, colour, colour and alpha)."""
     big = values.astype(">u2").reshape(values.shape[0], -1)
     rows = b"".join(b"\0" + row.tobytes() for row in big)
-    return png_header_only(values.shape[1], values.shape[0], bits=16, colour=2 if values.ndim == 3 else 0, body=rows)
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[values.shape[2] if values.ndim == 3 else 1]
+    return png_header_only(values.shape[1], values.shape[0], bits=16, colour=colour, body=rows)
+
+
+def deep_tiff(values: NDArray[np.uint16], order: str) -> bytes:
+    """An uncompressed TIFF of (h, w, 3) 16-bit colour, little-endian ("<") or big-endian (">")."""
+    height, width, _ = values.shape
+    bits_at = 8
+    pixels_at = bits_at + 8
+    pixels = values.astype(order + "u2").tobytes()
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, bits_at), (259, 3, 1, 1), (262, 3, 1, 2)]
+    entries += [(273, 4, 1, pixels_at), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(pixels))]
+    directory = struct.pack(order + "H", len(entries))
+    for tag, kind, count, value in entries:
+        short = kind == 3 and count == 1
+        directory += struct.pack(
+            order + ("HHIHH" if short else "HHII"), tag, kind, count, value, *([0] if short else [])
+        )
+    start = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, pixels_at + len(pixels))
+    return start + struct.pack(order + "HHHH", 16, 16, 16, 0) + pixels + directory + bytes(4)
 
 
 def gif_bytes(frames: int, side: int = 2) -> bytes:

@@ -1,7 +1,7 @@
 """A corpus of hostile and odd files, generated: each with what tellapart must make of it.
 
-`write_hostile_corpus(folder)` returns {relative name: "accepted" | reason code} for exactly the files (and things that look
-like files) it wrote, under default limits and the default preprocess string.
+`write_hostile_corpus(folder)` returns {relative name: "accepted" | reason code} for exactly the files (and things that
+look like files) it wrote, under default limits and the default preprocess string.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
 from tests.builders import (
     encoded,
     exif_block,
@@ -97,8 +96,10 @@ def _damaged() -> Iterator[_Case]:
 def _bombs() -> Iterator[_Case]:
     yield "bomb-declared.png", png_header_only(50_000, 50_000), "too_many_pixels"
     yield "bomb-real.png", _huge_png(20_000, 13_000), "too_many_pixels"
-    yield "bomb.bmp", b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0), (
-        "too_many_pixels"
+    yield (
+        "bomb.bmp",
+        b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0),
+        ("too_many_pixels"),
     )
     yield "bomb.gif", gif_bytes(1).replace(b"\2\0\2\0\x80", b"\xff\xff\xff\xff\x80", 1), "too_many_pixels"
     yield "no-frames.gif", b"GIF89a" + struct.pack("<HHBBB", 20, 20, 0, 0, 0) + b"\x3b", "corrupt"
@@ -134,9 +135,15 @@ def _odd_colours() -> Iterator[_Case]:
     yield "one-bit.png", encoded(image.convert("1"), "PNG"), ACCEPTED
     yield "palette-alpha.png", encoded(image.quantize(8), "PNG", transparency=3), ACCEPTED
     yield "alpha.webp", encoded(image.convert("RGBA"), "WEBP"), ACCEPTED
-    yield "sixteen-bit.png", encoded(Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 109), "PNG"), ACCEPTED
-    yield "float.tif", encoded(Image.fromarray(np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)), "TIFF"), (
-        "needs_intensity"
+    yield (
+        "sixteen-bit.png",
+        encoded(Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 109), "PNG"),
+        ACCEPTED,
+    )
+    yield (
+        "float.tif",
+        encoded(Image.fromarray(np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)), "TIFF"),
+        ("needs_intensity"),
     )
     yield "lab.tif", encoded(Image.new("LAB", (20, 20), (128, 128, 128)), "TIFF"), ACCEPTED
     yield "picture.avif", encoded(image, "AVIF"), ACCEPTED

@@ -9,13 +9,9 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-
-from tellapart.errors import ImageError, Reason
-from tellapart.image.decode import DecodeOptions, decode
-from tellapart.image.intensity import Intensity
-from tellapart.image.types import DecodeLimits
 from tests.builders import (
     deep_png,
+    deep_tiff,
     encoded,
     exif_block,
     gif_bytes,
@@ -26,6 +22,11 @@ from tests.builders import (
     stored,
     swapped_colour_profile,
 )
+
+from tellapart.errors import ImageError, Reason
+from tellapart.image.decode import DecodeOptions, decode
+from tellapart.image.intensity import Intensity
+from tellapart.image.types import DecodeLimits
 
 ORIENTATIONS = range(1, 9)
 
@@ -48,7 +49,8 @@ def test_lossless_webp_keeps_every_pixel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("JPEG", {"quality": 95}), ("JPEG", {"quality": 95, "progressive": True}), ("AVIF", {"quality": 95})]
+    ("name", "options"),
+    [("JPEG", {"quality": 95}), ("JPEG", {"quality": 95, "progressive": True}), ("AVIF", {"quality": 95})],
 )
 def test_lossy_formats_stay_close(name: str, options: dict[str, object]) -> None:
     assert mean_difference(decode(encoded(picture(), name, **options)).pixels, picture()) < 4
@@ -92,7 +94,8 @@ def test_reduced_decoding_is_never_smaller_than_needed(orientation: int) -> None
     for needed in [(1, 1), (25, 12), (26, 13), (27, 13), (51, 25), (50, 26), (102, 49), (102, 50), (203, 97)]:
         image = decode(data, at_least=needed)
         height, width = image.pixels.shape[:2]
-        assert (width >= needed[0] and height >= needed[1]), needed
+        assert width >= needed[0]
+        assert height >= needed[1]
         assert image.original_size == (203, 97)
     assert decode(data, at_least=(26, 13)).pixels.shape == (13, 26, 3)
     assert decode(data, at_least=(27, 13)).pixels.shape == (25, 51, 3)
@@ -239,8 +242,26 @@ class TestIntensity:
         assert np.array_equal(decode(png_bytes(), options=options).pixels, picture())
 
     def test_sixteen_bit_colour(self) -> None:
-        values = np.array([[[0, 32768, 65535], [256, 4095, 40000]]], np.uint16)
-        assert decode(deep_png(values)).pixels[0].tolist() == [[0, 128, 255], [1, 16, 156]]
+        values = np.array([[[0, 32768, 65535], [257, 4095, 40000]]], np.uint16)
+        assert decode(deep_png(values)).pixels[0].tolist() == [[0, 128, 255], [1, 15, 156]]
+        options = DecodeOptions(intensity=Intensity("range", 0, 4095))
+        for data in (deep_png(values), deep_tiff(values, "<"), deep_tiff(values, ">")):
+            assert decode(data, options=options).pixels[0].tolist() == [[0, 255, 255], [16, 255, 255]]
+
+    def test_sixteen_bit_grey_with_alpha_under_a_declared_range_is_refused(self) -> None:
+        values = np.array([[[4095, 65535]]], np.uint16)
+        assert decode(deep_png(values)).pixels[0].tolist() == [[15, 15, 15]]
+        with pytest.raises(ImageError) as caught:
+            decode(deep_png(values), options=DecodeOptions(intensity=Intensity("range", 0, 4095)))
+        assert str(caught.value) == (
+            "a declared intensity is not supported for this layout of 16-bit colour (LA;16B); "
+            "save it as 16-bit RGB or grey"
+        )
+
+    def test_sixteen_bit_colour_with_alpha(self) -> None:
+        values = np.array([[[4095, 0, 2048, 65535], [4095, 0, 2048, 0]]], np.uint16)
+        options = DecodeOptions(intensity=Intensity("range", 0, 4095), background=(1, 2, 3))
+        assert decode(deep_png(values), options=options).pixels[0].tolist() == [[255, 0, 128], [1, 2, 3]]
 
 
 class TestFrames:
@@ -328,7 +349,7 @@ def test_damage_is_named() -> None:
 
 
 def test_warnings_of_other_threads_are_not_swallowed() -> None:
-    inside, leave, caught = threading.Event(), threading.Event(), []
+    inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
         from tellapart.image.failures import translated

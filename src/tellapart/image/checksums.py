@@ -1,4 +1,4 @@
-"""PNG carries a checksum per chunk, and Pillow skips those of the pixels: a flipped bit would become a wrong picture."""
+"""PNG carries a checksum per chunk, and Pillow skips those of the pixels: a flipped bit would give a wrong picture."""
 
 from __future__ import annotations
 

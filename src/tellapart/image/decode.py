@@ -12,12 +12,13 @@ from PIL import Image, ImageFile
 from tellapart.errors import ImageError, Reason
 from tellapart.image.checksums import expect_png_checksums
 from tellapart.image.colour import Rgb, to_srgb
-from tellapart.image.exif import STORED, SWAPS_AXES, UPRIGHT, orientation
+from tellapart.image.deep import deep_to_uint8, is_deep_colour
+from tellapart.image.exif import STORED, SWAPS_AXES, UPRIGHT, orientation, turned_box
 from tellapart.image.failures import translated
 from tellapart.image.intensity import Intensity, to_uint8
 from tellapart.image.opening import open_frame
 from tellapart.image.sniff import sniff
-from tellapart.image.types import DecodeLimits, RgbImage
+from tellapart.image.types import Box, DecodeLimits, RgbImage
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -53,18 +54,29 @@ def decode(
     Raises:
         ImageError: and nothing else, whatever the bytes are.
     """
-    image, original_size = decode_image(data, limits, options, None if at_least is None else lambda _: at_least)
-    return RgbImage(np.asarray(image.convert("RGB")), original_size)
+    return decode_image(data, limits, options, None if at_least is None else lambda _: at_least).to_rgb()
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Like `RgbImage`, with the pixels still on Pillow's side: mode "RGB", or "L" for grey files.
+
+    Copying pixels from Pillow to NumPy and back takes as long as resizing them, so callers that resize stay here.
+    """
+
+    image: Image.Image
+    original_size: Size
+    box: Box | None = None
+
+    def to_rgb(self) -> RgbImage:
+        """The same as an array."""
+        return RgbImage(np.asarray(self.image.convert("RGB")), self.original_size, self.box)
 
 
 def decode_image(
     data: bytes, limits: DecodeLimits, options: DecodeOptions, needed: Callable[[Size], Size] | None
-) -> tuple[Image.Image, Size]:
-    """Like `decode`, as a Pillow image of mode "RGB", or "L" for grey files, with the upright size before reduction.
-
-    `needed` maps that size to the (width, height) that suffices. Copying pixels from Pillow to NumPy and back takes as
-    long as resizing them, so callers that resize stay on this side.
-    """
+) -> Decoded:
+    """Like `decode`; `needed` maps the upright size to the (width, height) that suffices."""
     _expect_bytes(data, limits)
     name = sniff(data)
     with translated(name, data):
@@ -73,8 +85,12 @@ def decode_image(
             return _read_jpeg(image, options, needed)
         if name == "PNG":
             expect_png_checksums(data)
-        upright = _read_tiff(image, options) if name == "TIFF" else _read_other(image, options)
-        return upright, upright.size
+        again = None
+        if options.intensity and is_deep_colour(image):
+            again = open_frame(data, name, limits, options.frame)
+        read = _read_tiff if name == "TIFF" else _read_other
+        upright = read(image, again, options)
+        return Decoded(upright, upright.size)
 
 
 def _expect_bytes(data: bytes, limits: DecodeLimits) -> None:
@@ -87,45 +103,46 @@ def _expect_bytes(data: bytes, limits: DecodeLimits) -> None:
         )
 
 
-def _read_jpeg(
-    image: ImageFile.ImageFile, options: DecodeOptions, needed: Callable[[Size], Size] | None
-) -> tuple[Image.Image, Size]:
+def _read_jpeg(image: ImageFile.ImageFile, options: DecodeOptions, needed: Callable[[Size], Size] | None) -> Decoded:
     turn = orientation(image.info.get("exif")) if options.upright else 1
     swaps = turn in SWAPS_AXES
     size = _swapped(image.size, swaps)
-    if needed is not None:
-        _reduce(image, _swapped(needed(size), swaps))
+    box = None if needed is None else _reduce(image, _swapped(needed(size), swaps))
     image.load()
-    return _turned(to_srgb(image, options.background), UPRIGHT.get(turn)), size
+    if box is not None and turn > 1:
+        box = turned_box(box, image.size, UPRIGHT[turn])
+    return Decoded(_turned(to_srgb(image, options.background), UPRIGHT.get(turn)), size, box)
 
 
 def _swapped(size: Size, swaps: bool) -> Size:
     return (size[1], size[0]) if swaps else size
 
 
-def _reduce(image: ImageFile.ImageFile, needed: Size) -> None:
-    """Have libjpeg decode at 1/s with the largest s of 8, 4, 2 whose result is at least `needed` on both sides."""
+def _reduce(image: ImageFile.ImageFile, needed: Size) -> Box | None:
+    """Have libjpeg decode at 1/s with the largest s of 8, 4, 2 whose result is at least `needed` on both sides.
+
+    Returns what the picture will cover of the result, None for all of it.
+    """
     width, height = image.size
     for s in (8, 4, 2):
         if min(width, height) >= s and math.ceil(width / s) >= needed[0] and math.ceil(height / s) >= needed[1]:
             # `draft` picks its scale from min(width // w, height // h): for these arguments that lies in s … 2s - 1.
             image.draft(None, (width // s, height // s))
-            return
+            return None if width % s == height % s == 0 else (0.0, 0.0, width / s, height / s)
+    return None
 
 
-def _read_other(image: ImageFile.ImageFile, options: DecodeOptions) -> Image.Image:
-    image.load()
+def _read_other(image: ImageFile.ImageFile, again: ImageFile.ImageFile | None, options: DecodeOptions) -> Image.Image:
+    shown = to_srgb(_eight_bits(image, again, options.intensity), options.background)
     # Asked after loading: PNG may store EXIF behind the pixels.
     turn = orientation(image.info.get("exif")) if options.upright else 1
-    shown = _eight_bits(image, options.intensity, 16, inverted=False)
-    return _turned(to_srgb(shown, options.background), UPRIGHT.get(turn))
+    return _turned(shown, UPRIGHT.get(turn))
 
 
-def _read_tiff(image: ImageFile.ImageFile, options: DecodeOptions) -> Image.Image:
+def _read_tiff(image: ImageFile.ImageFile, again: ImageFile.ImageFile | None, options: DecodeOptions) -> Image.Image:
     tags = image.tag_v2  # type: ignore[attr-defined]
     turn, inverted, bits = tags.get(_ORIENTATION), tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO, tags.get(_BITS_PER_SAMPLE)
-    image.load()
-    shown = _eight_bits(image, options.intensity, bits[0] if bits else 16, inverted=inverted)
+    shown = _eight_bits(image, again, options.intensity, bits=bits[0] if bits else 16, inverted=inverted)
     # Pillow turns this one format upright by itself.
     return _turned(to_srgb(shown, options.background), None if options.upright else STORED.get(turn))
 
@@ -139,7 +156,18 @@ def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _eight_bits(image: Image.Image, intensity: Intensity | None, bits: int, *, inverted: bool) -> Image.Image:
+def _eight_bits(
+    image: ImageFile.ImageFile,
+    again: ImageFile.ImageFile | None,
+    intensity: Intensity | None,
+    *,
+    bits: int = 16,
+    inverted: bool = False,
+) -> Image.Image:
+    """The decoded image with 8 bits per channel; `again` is given where colour has 16 and an intensity is declared."""
+    if again is not None and intensity is not None:
+        return deep_to_uint8(image, again, intensity)
+    image.load()
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.asarray(image)

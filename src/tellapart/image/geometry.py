@@ -1,4 +1,7 @@
-"""How an upright region becomes the rectangle a backbone wants; each way says how many pixels it needs for that."""
+"""How an upright region becomes the rectangle a backbone wants; each way says how many pixels it needs for that.
+
+`box` is what the picture covers of the pixels (see `RgbImage`), None for all.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.image.colour import Rgb
+from tellapart.image.types import Box
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -42,19 +46,21 @@ class Fit:
         """(width, height) of the result."""
         return self.width, self.height
 
-    def needs(self, size: Size) -> Size:
+    def needs(self, size: tuple[float, float]) -> Size:
         """Size of the image on the canvas: one side fills it, the other is rounded and at least 1."""
         width, height = size
         scale = min(self.width / width, self.height / height)
         return _clamped(width * scale, self.width), _clamped(height * scale, self.height)
 
-    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        width, height = self.needs(image.size)
+    def __call__(self, image: Image.Image, box: Box | None = None) -> NDArray[np.uint8]:
+        width, height = self.needs(_extent(image, box))
         canvas = np.empty((self.height, self.width, 3), np.uint8)
         if (width, height) != (self.width, self.height):
             canvas[:] = self.background
         left, top = (self.width - width) // 2, (self.height - height) // 2
-        canvas[top : top + height, left : left + width] = _pixels(_resized(image, (width, height), self.interpolation))
+        canvas[top : top + height, left : left + width] = _pixels(
+            _resized(image, box, (width, height), self.interpolation)
+        )
         return canvas
 
 
@@ -76,12 +82,12 @@ class Squash:
         """(width, height) of the result."""
         return self.crop or (self.width, self.height)
 
-    def needs(self, _size: Size) -> Size:
+    def needs(self, _size: tuple[float, float]) -> Size:
         """The resized size, whatever the image's is."""
         return self.width, self.height
 
-    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        resized = _resized(image, (self.width, self.height), self.interpolation)
+    def __call__(self, image: Image.Image, box: Box | None = None) -> NDArray[np.uint8]:
+        resized = _resized(image, box, (self.width, self.height), self.interpolation)
         return _rgb(_centre(resized, self.output))
 
 
@@ -102,24 +108,32 @@ class ResizeShort:
         """(width, height) of the result."""
         return self.crop
 
-    def needs(self, size: Size) -> Size:
+    def needs(self, size: tuple[float, float]) -> Size:
         """Size after resizing, before the crop."""
         width, height = size
         if width <= height:
             return self.short, int(self.short * height / width)
         return int(self.short * width / height), self.short
 
-    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        short = min(image.size)
-        image = _centre(image, (min(image.width, short * _MAX_ASPECT), min(image.height, short * _MAX_ASPECT)))
-        return _rgb(_centre(_resized(image, self.needs(image.size), self.interpolation), self.crop))
+    def __call__(self, image: Image.Image, box: Box | None = None) -> NDArray[np.uint8]:
+        longest = min(image.size) * _MAX_ASPECT
+        if max(image.size) > longest:
+            image, box = _centre(image, (min(image.width, longest), min(image.height, longest))), None
+        resized = _resized(image, box, self.needs(_extent(image, box)), self.interpolation)
+        return _rgb(_centre(resized, self.crop))
 
 
 Geometry = Fit | Squash | ResizeShort
 
 
-def _resized(image: Image.Image, size: Size, interpolation: str) -> Image.Image:
-    return image if image.size == size else image.resize(size, INTERPOLATIONS[interpolation])
+def _extent(image: Image.Image, box: Box | None) -> tuple[float, float]:
+    return image.size if box is None else (box[2] - box[0], box[3] - box[1])
+
+
+def _resized(image: Image.Image, box: Box | None, size: Size, interpolation: str) -> Image.Image:
+    if box is None and image.size == size:
+        return image
+    return image.resize(size, INTERPOLATIONS[interpolation], box=box)
 
 
 def _centre(image: Image.Image, size: Size) -> Image.Image:

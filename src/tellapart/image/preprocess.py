@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellapart.image.decode import DecodeOptions, Size, decode_image
+from tellapart.image.decode import Decoded, DecodeOptions, Size, decode_image
 from tellapart.image.geometry import Fit, Geometry
 from tellapart.image.intensity import Intensity
-from tellapart.image.roi import crop_image
+from tellapart.image.roi import crop_decoded
 from tellapart.image.spec_text import format_spec, parse_spec
 from tellapart.image.types import DecodeLimits, RgbImage
 from tellapart.records import Roi
@@ -75,22 +75,22 @@ class PreprocessSpec:
         Raises:
             ImageError: the image cannot be used.
         """
-        image, original_size = self._region(data, roi, limits)
-        return RgbImage(np.asarray(image.convert("RGB")), original_size)
+        return self._region(data, roi, limits).to_rgb()
 
     def transform(self, image: RgbImage) -> NDArray[np.uint8]:
         """Pixels for the backbone, uint8 (height, width, 3), from what `load` gave."""
-        return self.geometry(Image.fromarray(image.pixels))
+        return self.geometry(Image.fromarray(image.pixels), image.box)
 
     def apply(self, data: bytes, roi: Roi | None = None, limits: DecodeLimits = _LIMITS) -> NDArray[np.uint8]:
         """`transform(load(data, roi, limits))`: equal pixels in less time, as they are not copied in between."""
-        return self.geometry(self._region(data, roi, limits)[0])
+        region = self._region(data, roi, limits)
+        return self.geometry(region.image, region.box)
 
-    def _region(self, data: bytes, roi: Roi | None, limits: DecodeLimits) -> tuple[Image.Image, Size]:
+    def _region(self, data: bytes, roi: Roi | None, limits: DecodeLimits) -> Decoded:
         region = roi or self.roi
         options = DecodeOptions(self.background, self.intensity, self.frame, self.upright)
-        image, original_size = decode_image(data, limits, options, lambda size: self._needed(size, region))
-        return (crop_image(image, region, self.background) if region else image), original_size
+        decoded = decode_image(data, limits, options, lambda size: self._needed(size, region))
+        return crop_decoded(decoded, region, self.background) if region else decoded
 
     def _needed(self, size: Size, region: Roi | None) -> Size:
         """(width, height) of the whole image at which the region has the pixels that the geometry asks for."""

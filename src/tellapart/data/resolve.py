@@ -17,6 +17,8 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://", re.ASCII)
 _UPLOAD_HASH = re.compile(r"[0-9a-f]{8}-(?=.)")
 _LOCAL_FILES = "data/local-files/?d="
+# Addresses on a Label Studio server, no paths of a disk.
+_SERVED = ("/data/local-files/", "/data/upload/")
 _MAX_PATH = 4096
 
 
@@ -85,7 +87,7 @@ class Resolver:
 
 def candidates(text: str) -> Iterator[str]:
     """What a written path may mean, most literal first."""
-    if not _URL.match(text):
+    if not _URL.match(text) and not text.startswith(_SERVED):
         yield text
         if "\\" in text:
             yield text.replace("\\", "/")

@@ -115,8 +115,10 @@ def read_table(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` when the block ends well, else it is removed.
+
+    `sync` False leaves it to the system when the bytes reach the disk: for many small files.
 
     Raises:
         DataError: write_failed, for any OSError inside.
@@ -125,8 +127,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        if sync:
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as exc:
         raise DataError(Reason.WRITE_FAILED, f"{path} could not be written ({exc})") from exc

@@ -83,7 +83,7 @@ def _read_part(file: Path, root: Path, options: ReadOptions) -> ReadResult:
             collector.options = with_plural(options, Roles.find(row))
             collector.add(row, where=where)
         result = collector.finish()
-    if any(sample.labels is not None for sample in result.samples):
+    if result.has_labels:
         return result
     return replace(result, samples=tuple(_class_by_folder(sample) for sample in result.samples))
 

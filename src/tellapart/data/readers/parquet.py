@@ -116,9 +116,14 @@ def _add_row(
 
 
 def named_labels(value: object, names: list[str] | None) -> object:
-    """Class numbers to names where the file has names; -1 (Hugging Face: no label) to None."""
+    """Class numbers to names where the file has names, taken literally; -1 (Hugging Face: no label) to None."""
     if isinstance(value, list):
-        return [named_labels(item, names) for item in value]
+        return [name for item in value if (name := _named(item, names)) is not None]
+    name = _named(value, names)
+    return [name] if name is not value and name is not None else name
+
+
+def _named(value: object, names: list[str] | None) -> object:
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if value < 0:

@@ -25,12 +25,16 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What a reader saw: `len(samples) + len(refusals)` is the number of files or rows; `root` is where uris start."""
+    """What a reader saw: `len(samples) + len(refusals)` is the number of files or rows; `root` is where uris start.
+
+    `has_labels` is False where the rows have no label column at all, as against empty cells in one.
+    """
 
     root: Path
     samples: tuple[Sample, ...]
     refusals: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
+    has_labels: bool = True
 
 
 class Reader(Protocol):

@@ -132,6 +132,7 @@ class RowCollector:
         self.samples: list[Sample] = []
         self.refusals: list[Refusal] = []
         self.warnings: list[str] = []
+        self._has_labels = False
         self._unread: dict[str, int] = defaultdict(int)
 
     def refuse(self, where: str, reason: Reason, message: str) -> None:
@@ -142,6 +143,7 @@ class RowCollector:
         """One row as column → value. `uri` and `labels` replace those columns where a format has them elsewhere."""
         roles = self.roles or Roles.find(row)
         of = roles.of
+        self._has_labels |= "labels" in of or labels is not ...
         written = row.get(of["file"]) if "file" in of else None
         try:
             found = self.resolver.uri(written) if uri is None else uri
@@ -182,7 +184,7 @@ class RowCollector:
         samples.sort(key=sample_order)
         for what, count in sorted(self._unread.items()):
             self.warnings.append(f"{count} rows have a {what} that was not understood; it is kept as a metadata column")
-        return ReadResult(self.root, tuple(samples), tuple(self.refusals), tuple(self.warnings))
+        return ReadResult(self.root, tuple(samples), tuple(self.refusals), tuple(self.warnings), self._has_labels)
 
     def _settle_repeats(self) -> list[Sample]:
         seen: dict[tuple[str, Roi | None], list[Sample]] = defaultdict(list)

@@ -109,7 +109,7 @@ def put(path: Path, data: bytes, overwrite: bool) -> None:
     """Write an image file, whole or not at all; an equal file that is there already is left alone."""
     if path.exists() and not overwrite and not (path.is_file() and path.read_bytes() == data):
         raise DataError(Reason.OUTPUT_EXISTS, f"{path} exists; choose another folder or allow overwriting")
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sync=False) as temporary:
         temporary.write_bytes(data)
 
 

@@ -51,7 +51,7 @@ def classic_bytes() -> bytes:
     """The canonical file of `classic`; equal bytes on every machine."""
     g = GraphBuilder()
     colours = g.add("Transpose", g.add("Cast", _at_least(g, SMALLEST), to=1), perm=[0, 3, 1, 2])
-    grey = _pointwise(g, colours, _TO_OPPONENT[:1] / 255)
+    grey = g.add("Relu", _pointwise(g, colours, _TO_OPPONENT[:1] / 255))
     scales = _gradients_at_scales(g, g.add("Sqrt", grey))
     histograms = _colour_cells(g, colours)
     energy = g.add("Sqrt", scales[0][1])
@@ -118,7 +118,9 @@ def _orientation_votes(g: GraphBuilder, grey: str) -> str:
     knots = np.arange(-BINS // 2 - 1, BINS // 2 + 2)
     to_ramps = _widened(_ramp_matrix(knots), 0)
     ramps = g.add("Relu", _pointwise(g, g.add("Concat", weighted, magnitude, axis=1), to_ramps))
-    return _pointwise(g, _shared_cells(g, ramps, len(to_ramps)), _widened(_bins_from_ramps(len(knots)), 1))
+    votes = _pointwise(g, _shared_cells(g, ramps, len(to_ramps)), _widened(_bins_from_ramps(len(knots)), 1))
+    # Differences of equal ramps may end a rounding below 0, where a square root is no number.
+    return g.add("Relu", votes)
 
 
 def _widened(matrix: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -1,0 +1,73 @@
+"""Tiny foreign networks as other tools export them: with logits, in NCHW or NHWC, some of them broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def classifier_net(
+    layout: str = "NCHW",
+    *,
+    pool: str = "GlobalAveragePool",
+    head: bool = True,
+    gate: bool = True,
+    size: int | str = "s",
+    batch: int | str = "n",
+    kind: int = TensorProto.FLOAT,
+) -> bytes:
+    """Conv → ReLU → squeeze and excitation (`gate`) → pool → [hidden layer (`head`)] → linear layer with 5 logits."""
+    rng = np.random.default_rng(7)
+
+    def tensor(name: str, *shape: int) -> onnx.TensorProto:
+        return numpy_helper.from_array((rng.standard_normal(shape) * 0.3).astype(np.float32), name)
+
+    constants = [
+        tensor("w0", 8, 3, 3, 3),
+        tensor("b0", 8),
+        tensor("gw", 8, 8, 1, 1),
+        tensor("w1", 8, 6),
+        tensor("w2", 6, 5),
+    ]
+    if not head:
+        constants[-2:] = [tensor("w2", 8, 5)]
+    nodes: list[onnx.NodeProto] = []
+
+    def add(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    x = "image"
+    if layout == "NHWC":
+        x = add("Transpose", [x], "nchw", perm=[0, 3, 1, 2])
+    if kind != TensorProto.FLOAT:
+        x = add("Cast", [x], "float", to=TensorProto.FLOAT)
+    x = add("Relu", [add("Conv", [x, "w0", "b0"], "conv", pads=[1, 1, 1, 1], strides=[2, 2])], "relu")
+    if gate:
+        squeezed = add("Conv", [add("GlobalAveragePool", [x], "squeezed"), "gw"], "excited")
+        x = add("Mul", [x, add("Sigmoid", [squeezed], "gate")], "gated")
+    x = _pool(add, x, pool)
+    if head:
+        x = add("Relu", [add("MatMul", [x, "w1"], "hidden")], "embedding")
+    add("Gemm", [x, "w2"], "logits")
+    shape = [batch, 3, size, size] if layout == "NCHW" else [batch, size, size, 3]
+    inputs = [helper.make_tensor_value_info("image", kind, shape)]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 5])]
+    graph = helper.make_graph(nodes, "net", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _pool(add: Any, x: str, pool: str) -> str:
+    if pool == "GlobalAveragePool":
+        return str(add("Flatten", [add("GlobalAveragePool", [x], "pooled")], "flat"))
+    if pool == "ReduceMean":
+        return str(add("ReduceMean", [x], "flat", axes=[-2, -1], keepdims=0))
+    if pool == "ReduceMean last":
+        moved = add("Transpose", [x], "nhwc", perm=[0, 2, 3, 1])
+        return str(add("ReduceMean", [moved], "flat", axes=[1, 2], keepdims=0))
+    # A maximum is no mean: such a net has no feature map, only what enters its last linear layer.
+    return str(add("Flatten", [add("GlobalMaxPool", [x], "pooled")], "flat"))

@@ -56,7 +56,8 @@ class Fit:
         width, height = self.needs(_extent(image, box))
         canvas = np.empty((self.height, self.width, 3), np.uint8)
         if (width, height) != (self.width, self.height):
-            canvas[:] = self.background
+            # Row by row: spreading three values over every pixel would cost more than the resizing.
+            canvas.reshape(self.height, -1)[:] = np.tile(np.array(self.background, np.uint8), self.width)
         left, top = (self.width - width) // 2, (self.height - height) // 2
         canvas[top : top + height, left : left + width] = _pixels(
             _resized(image, box, (width, height), self.interpolation)

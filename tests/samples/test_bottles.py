@@ -63,24 +63,24 @@ def test_frames_of_a_part_are_nearer_to_each_other_than_to_other_parts(line: lis
 def test_shares_hold_and_the_rare_class_is_there() -> None:
     images = samples.bottles(n_parts=50, frames_per_part=1, height_px=32, mislabelled=0)
     assert Counter(image.true_labels for image in images) == {
-        ("good",): 26,
-        ("crooked_label",): 8,
-        ("low_fill",): 7,
-        ("no_cap",): 6,
-        ("contaminated",): 3,
+        ("good",): 22,
+        ("crooked_label",): 9,
+        ("low_fill",): 8,
+        ("no_cap",): 7,
+        ("contaminated",): 4,
     }
 
 
 def test_binary_knows_good_and_defective() -> None:
     images = samples.bottles(variant="binary", n_parts=25, frames_per_part=1, height_px=32, mislabelled=0)
-    assert Counter(image.labels for image in images) == {("good",): 13, ("defective",): 12}
+    assert Counter(image.labels for image in images) == {("good",): 11, ("defective",): 14}
 
 
 def test_multilabel_has_several_faults_on_one_bottle_and_none_on_good_ones() -> None:
     images = samples.bottles(variant="multilabel", n_parts=50, frames_per_part=1, height_px=32, mislabelled=0)
     sizes = Counter(len(image.labels) for image in images)
-    assert sizes[0] == 26
-    assert sizes[1] > sizes[2] > 3
+    assert sizes[0] == 22
+    assert min(sizes[1], sizes[2]) > 3
     assert {name for image in images for name in image.labels} == set(samples.FAULTS)
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from tellapart.samples.drawing import Colour, Grid, tinted
 
+_SPARE = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
@@ -37,11 +39,21 @@ def photograph(scene: Grid, exposure: Exposure, rng: np.random.Generator) -> NDA
     # Photon noise grows with the root of the light.
     scene += _grain(height, width, rng) * exposure.noise * np.sqrt(scene + 0.01)
     codes = np.clip(scene * 4095, 0, 4095).astype(np.uint16)
-    return np.ascontiguousarray(np.moveaxis(_srgb_table()[codes], 0, 2))
+    return np.ascontiguousarray(np.moveaxis(_srgb_table().take(codes), 0, 2))
 
 
 def _grain(height: int, width: int, rng: np.random.Generator) -> Grid:
-    """Noise of unit strength: fine in brightness, coarser in colour, which a camera computes from a mosaic."""
+    """Noise of unit strength: a window of one large field, mirrored at random, since drawing it anew costs too much."""
+    field = _grain_field(height + _SPARE, width + _SPARE)
+    y, x = rng.integers(_SPARE, size=2).tolist()
+    window = field[:, y : y + height, x : x + width]
+    return window[:, :, ::-1] if rng.random() < 0.5 else window
+
+
+@lru_cache(maxsize=2)
+def _grain_field(height: int, width: int) -> Grid:
+    """Fine noise in brightness, coarser noise in colour, which a camera computes from a mosaic: (3, h, w)."""
+    rng = np.random.default_rng(0)
     colour = rng.standard_normal((3, -(-height // 2), -(-width // 2)), np.float32) * 0.5
     colour = colour.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
     return np.asarray(rng.standard_normal((height, width), np.float32) + colour, np.float32)
@@ -63,17 +75,16 @@ def _kernel(gauss_px: float, box_px: float) -> Grid:
 
 
 def _blur(image: Grid, kernel: Grid, axis: int) -> Grid:
-    """Convolution along one axis with a symmetric kernel, edges repeated."""
-    reach = len(kernel) // 2
-    padded = np.pad(image, [(reach, reach) if i == axis else (0, 0) for i in range(3)], mode="edge")
-    length = image.shape[axis]
-
-    def shifted(i: int) -> Grid:
-        return padded[:, i : i + length] if axis == 1 else padded[:, :, i : i + length]
-
-    out = np.asarray(shifted(reach) * kernel[reach])
-    for i in range(reach):
-        out += kernel[i] * (shifted(i) + shifted(2 * reach - i))
+    """Convolution along one axis with a symmetric kernel, edges repeated; plane by plane, which fits the cache."""
+    reach, length = len(kernel) // 2, image.shape[axis]
+    margins = [(reach, reach) if i == axis else (0, 0) for i in (1, 2)]
+    out = np.empty_like(image)
+    for plane, total in zip(image, out, strict=True):
+        padded = np.pad(plane, margins, mode="edge")
+        shifted = [padded[i : i + length] if axis == 1 else padded[:, i : i + length] for i in range(len(kernel))]
+        np.multiply(shifted[reach], kernel[reach], out=total)
+        for i in range(reach):
+            total += kernel[i] * (shifted[i] + shifted[-1 - i])
     return out
 
 

@@ -16,7 +16,7 @@ from tellapart.samples.scene import STATIONS, Station
 
 Variant = Literal["binary", "multiclass", "multilabel"]
 
-SHARES = {"good": 0.52, "crooked_label": 0.16, "low_fill": 0.14, "no_cap": 0.12, "contaminated": 0.06}
+SHARES = {"good": 0.44, "crooked_label": 0.18, "low_fill": 0.16, "no_cap": 0.14, "contaminated": 0.08}
 """How often each state occurs; `contaminated` is the rare and difficult one."""
 
 FAULTS = tuple(name for name in SHARES if name != "good")
@@ -130,8 +130,8 @@ def _part(line: BottleLine, index: int, state: str, shift: _Shift, progress: flo
         light="daylight" if daylight > 0.66 else "mixed" if daylight > 0.33 else "lamps",
         captured_at=shift.start + timedelta(seconds=round(8 * 3600 * progress, 1)),
         exposure=_exposure(station, daylight, line, rng),
-        position=float(rng.uniform(-20, 12)) + (5 if line.later else 0),
-        spacing=float(rng.uniform(112, 150)),
+        position=float(rng.uniform(-9, 4)) + (4 if line.later else 0),
+        spacing=float(rng.uniform(118, 140)),
         travelled=float(rng.uniform(0, 1000)),
     )
 
@@ -150,10 +150,10 @@ def _look(plain: Look, faults: tuple[str, ...], rng: np.random.Generator) -> Loo
     side = float(rng.choice([-1, 1]))
     tilt, shift = float(rng.normal(0, 0.010)), float(rng.normal(0, 1.0))
     if "crooked_label" in faults:
-        tilt, shift = side * float(rng.uniform(0.055, 0.21)), float(rng.normal(0, 3.5))
+        tilt, shift = side * float(rng.uniform(0.075, 0.23)), float(rng.normal(0, 3.5))
     fill = FULL + float(rng.normal(0, 3.0))
     if "low_fill" in faults:
-        fill = float(rng.uniform(70, 122))
+        fill = float(rng.uniform(76, 124))
     dirty = "contaminated" in faults
     wet = rng.random() < 0.4
     return Look(
@@ -164,8 +164,8 @@ def _look(plain: Look, faults: tuple[str, ...], rng: np.random.Generator) -> Loo
         label_shift=shift,
         turn=float(rng.normal(0, 0.13)),
         lean=float(rng.normal(0, 0.006)),
-        sediment=float(rng.uniform(0.25, 1.0)) if dirty and rng.random() < 0.7 else 0.0,
-        specks=_spots(rng, int(rng.integers(3, 8)) if dirty else 0, (104, 128), (1.4, 3.4)),
+        sediment=float(rng.uniform(0.4, 1.0)) if dirty and rng.random() < 0.85 else 0.0,
+        specks=_spots(rng, int(rng.integers(4, 11)) if dirty else 0, (102, 128), (1.8, 3.8)),
         drops=_spots(rng, int(rng.integers(4, 14)) if wet else 0, (75, 222), (0.6, 1.5)),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ from tellapart.backbones.protocol import CARD_KEY, BackboneCard
 from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.surgery import Net, last_pool, penultimate, prune, rename
 from tellapart.errors import BackboneError, Reason
+from tellapart.image.preprocess import PreprocessSpec
 
 if TYPE_CHECKING:
     import onnx
 
+_OLDEST_OPSET = 13
 _OURS = ("image", "embedding", "feature_map")
 _TOLERANCE = 1e-3
 
@@ -69,7 +71,9 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
 
     Raises:
         BackboneError: `backbone_invalid` with what to write into the card.
+        SpecError: `bad_spec` when the card's preprocess string does not parse.
     """
+    spec = str(PreprocessSpec.parse(card.spec))
     model = _parse(data)
     net = Net(model.graph)
     plan = _plan(net, card)
@@ -81,7 +85,7 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
         name=card.name,
         licence=card.licence,
         source=card.source,
-        preprocess=card.spec,
+        preprocess=spec,
         embedding_dim=features[0],
         feature_map_channels=(0, features[0]) if mapped else None,
         origin_sha256=hashlib.sha256(data).hexdigest(),
@@ -93,7 +97,7 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
 
 def _parse(data: bytes) -> onnx.ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.load_model_from_string(data)
@@ -107,7 +111,22 @@ def _parse(data: bytes) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as exc:
         raise _invalid(f"the network is not a valid ONNX file: {str(exc).splitlines()[0]}") from exc
-    return model
+    return _modern(model)
+
+
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model in opset 13 at least: from there on the operators of a head keep their meaning."""
+    from onnx import version_converter
+
+    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), _OLDEST_OPSET)
+    if opset >= _OLDEST_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, _OLDEST_OPSET)
+    except (RuntimeError, ValueError) as exc:
+        raise _invalid(
+            f"the network is written in opset {opset} and cannot be lifted to {_OLDEST_OPSET}: {exc}; export it anew"
+        ) from exc
 
 
 def _plan(net: Net, card: SourceCard) -> _Plan:
@@ -138,7 +157,10 @@ def _plan(net: Net, card: SourceCard) -> _Plan:
 def _channels_first(shape: list[int], layout: str) -> bool:
     if len(shape) != 4:
         raise _invalid(f"the network's input must have four axes, got {len(shape)}")
-    options = {"NCHW": shape[1] in (0, 3), "NHWC": shape[3] in (0, 3)}
+    options = {
+        "NCHW": shape[1] == 3 or (shape[1] == 0 and shape[3] != 3),
+        "NHWC": shape[3] == 3 or (shape[3] == 0 and shape[1] != 3),
+    }
     if layout == "auto":
         layout = "NCHW" if shape[1] == 3 and shape[3] != 3 else "NHWC" if shape[3] == 3 and shape[1] != 3 else ""
     if not options.get(layout, False):
@@ -262,7 +284,7 @@ def _prologue(graph: onnx.GraphProto, plan: _Plan, card: SourceCard, image: str)
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    steps: list[tuple[str, list[str], dict[str, object]]] = []
+    steps: list[tuple[str, list[str], dict[str, Any]]] = []
     if card.colour == "BGR":
         graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 0], np.int64), "prologue_bgr"))
         steps.append(("Gather", ["prologue_bgr"], {"axis": 3}))
@@ -283,13 +305,13 @@ def _prologue(graph: onnx.GraphProto, plan: _Plan, card: SourceCard, image: str)
 
 def _normalisation(
     graph: onnx.GraphProto, plan: _Plan, card: SourceCard, image: str
-) -> list[tuple[str, list[str], dict[str, object]]]:
+) -> list[tuple[str, list[str], dict[str, Any]]]:
     from onnx import numpy_helper
 
     shape = (3, 1, 1) if plan.channels_first else (3,)
     offset = (np.array(card.mean) / card.scale).reshape(shape).astype(np.float32)
     factor = card.scale / np.array(card.std)
-    steps: list[tuple[str, list[str], dict[str, object]]] = []
+    steps: list[tuple[str, list[str], dict[str, Any]]] = []
     if offset.any():
         graph.initializer.append(numpy_helper.from_array(offset, "prologue_offset"))
         steps.append(("Sub", ["prologue_offset"], {}))

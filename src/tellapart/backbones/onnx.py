@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,20 @@ class OnnxBackbone:
             raise _invalid(message)
 
 
+def run_file(data: bytes, batch: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Named outputs of any ONNX file that takes `image` uint8 (n, h, w, 3), such as a fused model.
+
+    Raises:
+        BackboneError: `backbone_invalid`.
+    """
+    session = open_session(data, "the file", 1, "cpu")
+    try:
+        values: list[NDArray[np.float32]] = session.run(list(outputs), {"image": np.ascontiguousarray(batch)})
+    except RUNTIME_ERRORS as exc:
+        raise _invalid(f"the file cannot run images of shape {batch.shape[1:]}: {_first_line(exc)}") from exc
+    return values
+
+
 def _read(source: Path | bytes) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         return source, "the backbone"
@@ -194,7 +209,7 @@ def _invalid(message: str) -> BackboneError:
 
 def _why_not(name: str, exc: Exception) -> str:
     text = _first_line(exc)
-    if isinstance(exc, _state.InvalidProtobuf) or "ModelProto does not have a graph" in text or "empty" in text:
+    if isinstance(exc, _state.InvalidProtobuf) or "No graph was found" in text:
         return f"{name} is not an ONNX file, or is cut short: {text}"
     if "is not a registered function/op" in text or "No Op registered" in text or "custom" in text.lower():
         return f"{name} uses an operator that ONNX Runtime {ort.__version__} does not know: {text}"

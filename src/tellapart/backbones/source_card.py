@@ -75,7 +75,10 @@ class SourceCard:
         faults = _key_faults(set(values), {field.name for field in fields(cls)})
         if faults:
             raise BackboneError(Reason.BACKBONE_INVALID, f"the source card cannot be used: {'; '.join(faults)}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**given)
 
     @classmethod
     def beside(cls, path: Path) -> SourceCard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
 
@@ -153,6 +154,18 @@ def test_cmyk_without_a_profile() -> None:
         assert mean_difference(decode(encoded(image, name)).pixels, np.full((16, 16, 3), (255, 0, 0))) < 3
 
 
+def test_ycbcr_tiff() -> None:
+    assert mean_difference(decode(encoded(Image.fromarray(picture()).convert("YCbCr"), "TIFF")).pixels, picture()) < 2
+
+
+def test_filters_do_not_pile_up() -> None:
+    before = len(warnings.filters)
+    for _ in range(5):
+        warnings.filterwarnings("ignore", message="something else")
+        decode(png_bytes())
+    assert len(warnings.filters) <= before + 2
+
+
 def test_lab_tiff() -> None:
     pixels = decode(encoded(Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF")).pixels
     assert mean_difference(pixels, np.full((4, 4, 3), 255)) < 2
@@ -236,6 +249,13 @@ class TestIntensity:
     def test_white_is_zero(self) -> None:
         data = encoded(self.values, "TIFF", tiffinfo={262: 0})
         assert decode(data).pixels[0, :, 0].tolist() == [255, 239, 127, 0]
+
+    def test_twelve_bit_tiff(self) -> None:
+        pixels = bytes.fromhex("000fff800400")  # 0, 4095, 2048, 1024, two to three bytes
+        entries = [(256, 4), (257, 1), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 6)]
+        directory = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+        data = b"II*\0" + struct.pack("<I", 14) + pixels + struct.pack("<H", len(entries)) + directory + bytes(4)
+        assert decode(data).pixels[0, :, 0].tolist() == [0, 255, 128, 64]
 
     def test_eight_bit_images_are_left_alone(self) -> None:
         options = DecodeOptions(intensity=Intensity("range", 0, 10))

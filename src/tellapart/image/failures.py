@@ -98,6 +98,8 @@ _FILTER: Any = ("ignore", None, Warning, _WhileReading(), 0)
 
 
 def _install_filter() -> None:
-    # Looked up every time: test runners and others replace the list of filters.
+    # Looked up every time: test runners and others replace the list of filters, or put theirs in front.
     if not warnings.filters or warnings.filters[0] is not _FILTER:
+        if _FILTER in warnings.filters:
+            warnings.filters.remove(_FILTER)  # type: ignore[attr-defined]
         warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         TellapartError,
         TrainingError,
     )
-    from tellapart.evaluation.compare import compare
     from tellapart.evaluation.evaluation import Evaluation
     from tellapart.image.preprocess import PreprocessSpec
     from tellapart.image.types import DecodeLimits, RgbImage
@@ -66,7 +65,6 @@ _HOME = {
     "Task": "tellapart.records",
     "TellapartError": "tellapart.errors",
     "TrainingError": "tellapart.errors",
-    "compare": "tellapart.evaluation.compare",
     "evaluate": "tellapart.workflows.evaluate",
     "load": "tellapart.classifier.storage",
     "train": "tellapart.workflows.train",
@@ -96,7 +94,6 @@ __all__ = [
     "Task",
     "TellapartError",
     "TrainingError",
-    "compare",
     "evaluate",
     "load",
     "train",

@@ -44,7 +44,7 @@ def test_an_older_model_is_replaced_whole(tmp_path: Path, name: str) -> None:
 
 
 def test_replacing_works_where_the_system_cannot_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "_exchange", lambda a, b: False)
+    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
     write_model(tmp_path / "model", OLD)
     write_model(tmp_path / "model", NEW)
     assert contents(tmp_path / "model") == NEW

@@ -27,7 +27,7 @@ _FORMAT = "1"
 
 
 class EmbeddingCache:
-    """Read from any thread, written by the one that made it."""
+    """Read from any thread, written by the one that made it. Making it raises `OSError` where nothing can be written."""
 
     def __init__(self, folder: Path, *, preprocess_hash: str, backbone_sha256: str) -> None:
         name = sha256(f"{_FORMAT}|{preprocess_hash}|{backbone_sha256}".encode()).hexdigest()[:24]
@@ -82,12 +82,17 @@ class EmbeddingCache:
 
     def _open_or_start_anew(self) -> None:
         try:
-            self._writer = self._connect()
-            self._writer.execute(_SCHEMA)
+            self._writer = self._create()
+        except sqlite3.OperationalError as exc:  # not writable, locked for long, disk full
+            raise OSError(f"the cache {self.path} cannot be used: {exc}") from exc
         except sqlite3.DatabaseError:
             self.path.replace(self.path.with_suffix(".damaged"))
-            self._writer = self._connect()
-            self._writer.execute(_SCHEMA)
+            self._writer = self._create()
+
+    def _create(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute(_SCHEMA)
+        return connection
 
     def _connect(self) -> sqlite3.Connection:
         # Closed by whoever leaves the context, hence not bound to the thread that opened it.

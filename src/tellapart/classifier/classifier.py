@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.backbones.protocol import Backbone
 from tellapart.classifier.card import ModelCard
+from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.pipeline import Job, Outcome, Pipeline, Reader
 from tellapart.errors import ImageError, Reason
 from tellapart.heads.linear import LinearHead
 from tellapart.heads.ood import OodDetector
-from tellapart.heads.thresholds import Thresholds, apply_thresholds
+from tellapart.heads.thresholds import Thresholds, decide
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.source import read_file
 from tellapart.image.types import DecodeLimits, RgbImage
 from tellapart.records import LabelSchema, Prediction, Refusal, Roi
+
+if TYPE_CHECKING:
+    from tellapart.evaluation.evaluation import Evaluation
 
 ImageLike = str | Path | bytes | RgbImage | NDArray[np.uint8]
 
@@ -67,6 +72,7 @@ class Classifier:
     ood: OodDetector
     limits: DecodeLimits = DecodeLimits()
     location: str = ""
+    enclosures: Enclosures = Enclosures()
 
     @property
     def schema(self) -> LabelSchema:
@@ -78,20 +84,31 @@ class Classifier:
         """Label names in column order."""
         return self.card.schema.names
 
+    @overload
+    # A str is a sequence of str to a type checker; here it is one path.
+    def predict(  # type: ignore[overload-overlap]
+        self, images: ImageLike, *, roi: Roi | None = None, embedding: bool = False
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self, images: Sequence[ImageLike], *, roi: Roi | None = None, embedding: bool = False
+    ) -> list[Prediction | Refusal]: ...
+
     def predict(
         self, images: ImageLike | Sequence[ImageLike], *, roi: Roi | None = None, embedding: bool = False
-    ) -> Any:
+    ) -> Prediction | list[Prediction | Refusal]:
         """Answers for images: paths, encoded bytes, or uint8 (height, width, 3) sRGB pixels.
 
         One image gives a `Prediction` and raises `ImageError` when it is refused; a sequence gives a list with a
         `Prediction` or a `Refusal` for each, in order, and never raises for a bad image.
         """
-        if not _is_many(images):
-            outcome = next(self.predict_jobs([as_job(images, 0, roi)], embedding=embedding))
-            if isinstance(outcome, Refusal):
-                raise ImageError(Reason(outcome.code), outcome.message)
-            return outcome
-        return list(self.predict_jobs(_jobs(images, roi), embedding=embedding))
+        outcomes = list(self.predict_jobs(_jobs(images, roi), embedding=embedding))
+        if _is_many(images):
+            return outcomes
+        if isinstance(outcomes[0], Refusal):
+            raise ImageError(Reason(outcomes[0].code), outcomes[0].message)
+        return outcomes[0]
 
     def embed(self, images: Sequence[ImageLike], *, roi: Roi | None = None) -> Embeddings:
         """The backbone's vectors for images, float32 (n, embedding_dim); refused images are listed, not raised."""
@@ -102,7 +119,7 @@ class Classifier:
         return Embeddings(vectors, tuple(e.uri for e in kept), refusals)
 
     def predict_jobs(
-        self, jobs: Sequence[Job], *, read: Reader | None = None, workers: int = 0, embedding: bool = False
+        self, jobs: Sequence[Job | Refusal], *, read: Reader | None = None, workers: int = 0, embedding: bool = False
     ) -> Iterator[Prediction | Refusal]:
         """Stream one answer per job, in order. Memory does not depend on the number of jobs."""
         for outcomes in self.pipeline(read=read, workers=workers).run(jobs):
@@ -118,9 +135,35 @@ class Classifier:
         """Calibrated answers for embeddings float32 (n, d)."""
         probabilities = self.head.probabilities(embeddings)
         scores = self.ood.score(embeddings)
-        decisions = apply_thresholds(probabilities, self.thresholds, self.schema)
+        decisions = decide(probabilities, self.thresholds, self.schema)
         decisions[scores >= 1] = False
         return Answers(probabilities, decisions, scores)
+
+    def save(self, path: str | Path) -> Classifier:
+        """Write a model folder, or one file when `path` ends in .zip; see `storage.save`."""
+        from tellapart.classifier.storage import load_enclosures, save
+
+        whole = (
+            self
+            if self.enclosures != Enclosures() or not self.location
+            else self.enclosing(load_enclosures(self.location))
+        )
+        return save(whole, path)
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """How the model did on images it was not trained on, with intervals; None for a model without one."""
+        from tellapart.classifier.storage import load_enclosures
+        from tellapart.evaluation.evaluation import Evaluation
+
+        data = self.enclosures.evaluation
+        if not data and self.location:
+            data = load_enclosures(self.location).evaluation
+        return Evaluation.from_json(json.loads(data)) if data else None
+
+    def enclosing(self, enclosures: Enclosures) -> Classifier:
+        """The same classifier with other things in its folder beside it."""
+        return replace(self, enclosures=enclosures)
 
     def with_card(self, **changes: Any) -> Classifier:
         """The same classifier with other entries in its card."""

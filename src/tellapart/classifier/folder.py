@@ -144,12 +144,19 @@ def is_model(path: str | Path) -> bool:
 def check_file(files: ModelFiles, name: str, expected_sha256: str) -> None:
     """Raise `ModelError` (`model_incomplete`, `model_damaged`) unless the file is there with the checksum of the card."""
     path = files.path(name)
-    if path is None:
-        actual = sha256(files.read(name)).hexdigest()
-    else:
-        actual = _file_sha256(files.location, name, path)
+    actual = sha256(files.read(name)).hexdigest() if path is None else _file_sha256(files.location, name, path)
     if actual != expected_sha256:
         raise _damaged(files.location, name)
+
+
+def check_target(path: str | Path) -> None:
+    """Raise `ModelError` (`output_exists`) when something that is not a model lies where one is to be written."""
+    path = Path(path)
+    if path.exists() and not is_model(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise ModelError(
+            Reason.OUTPUT_EXISTS,
+            f"{path} exists and is not a tellapart model; choose another name, nothing was overwritten",
+        )
 
 
 def write_model(path: str | Path, contents: Mapping[str, bytes]) -> None:
@@ -161,11 +168,7 @@ def write_model(path: str | Path, contents: Mapping[str, bytes]) -> None:
         ModelError: `output_exists` when something that is not a model lies there, `write_failed` when the disk refuses.
     """
     path = Path(path)
-    if path.exists() and not is_model(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise ModelError(
-            Reason.OUTPUT_EXISTS,
-            f"{path} exists and is not a tellapart model; choose another name, nothing was overwritten",
-        )
+    check_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".zip":

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tellapart.backbones.protocol import Backbone
 from tellapart.errors import ImageError
 from tellapart.image.preprocess import PreprocessSpec
+from tellapart.image.roi import crop
 from tellapart.image.types import DecodeLimits, RgbImage
 from tellapart.records import Refusal, Roi
 
@@ -75,8 +76,11 @@ class Pipeline:
     observe: Observer | None = None
     known: Lookup | None = None
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[list[Outcome]]:
-        """Yield one outcome per job, in the order of the jobs, a few at a time; a refused image never stops the run."""
+    def run(self, jobs: Sequence[Job | Refusal]) -> Iterator[list[Outcome]]:
+        """Yield one outcome per job, in the order of the jobs, a few at a time; a refused image never stops the run.
+
+        What was refused before it came to be a job may stand among them, and comes out as it is.
+        """
         workers = self.workers or available_cores()
         if len(jobs) == 1 or workers == 1:
             for start in range(0, len(jobs), BATCH):
@@ -84,7 +88,7 @@ class Pipeline:
             return
         yield from _Crew(self, jobs, workers).outcomes()
 
-    def _embed(self, jobs: Sequence[Job]) -> list[Outcome]:
+    def _embed(self, jobs: Sequence[Job | Refusal]) -> list[Outcome]:
         prepared = [self._prepare(job) for job in jobs]
         waiting = [i for i, item in enumerate(prepared) if isinstance(item, _Prepared)]
         outcomes: list[Outcome | _Prepared] = list(prepared)
@@ -95,18 +99,26 @@ class Pipeline:
                 outcomes[i] = prepared[i].embedded(embedding)  # type: ignore[union-attr]
         return outcomes  # type: ignore[return-value]
 
-    def _prepare(self, job: Job) -> _Prepared | Outcome:
+    def _prepare(self, job: Job | Refusal) -> _Prepared | Outcome:
+        if isinstance(job, Refusal):
+            return job
         try:
             if isinstance(job.source, RgbImage):
-                return self._observe(job, "", self.spec.load(job.source, job.roi))
+                image = crop(job.source, job.roi) if job.roi else job.source
+                return self._from_image(job, "", image)
             data = self.read(job.source) if isinstance(job.source, str) else job.source
             identity = sha256(data).hexdigest()
             found = self.known(identity, job) if self.known else None
-            return found or self._observe(job, identity, self.spec.load(data, job.roi, self.limits))
+            return found or self._from_bytes(job, identity, data)
         except ImageError as error:
             return Refusal.of(job.uri, error)
 
-    def _observe(self, job: Job, identity: str, image: RgbImage) -> _Prepared:
+    def _from_bytes(self, job: Job, identity: str, data: bytes) -> _Prepared:
+        if self.observe is None:
+            return _Prepared(job, identity, self.spec.apply(data, job.roi, self.limits), None)
+        return self._from_image(job, identity, self.spec.load(data, job.roi, self.limits))
+
+    def _from_image(self, job: Job, identity: str, image: RgbImage) -> _Prepared:
         return _Prepared(job, identity, self.spec.transform(image), self.observe(image) if self.observe else None)
 
 
@@ -128,7 +140,7 @@ class _Crew:
 
     _AHEAD = 4
 
-    def __init__(self, pipeline: Pipeline, jobs: Sequence[Job], workers: int) -> None:
+    def __init__(self, pipeline: Pipeline, jobs: Sequence[Job | Refusal], workers: int) -> None:
         self._pipeline, self._jobs, self._workers = pipeline, jobs, workers
         self._changed = threading.Condition()
         self._next_job = self._next_batch = self._next_out = 0
@@ -163,7 +175,7 @@ class _Crew:
             self._changed.notify_all()
             return batch
 
-    def _claim(self) -> tuple[int, Sequence[Job]] | None:
+    def _claim(self) -> tuple[int, Sequence[Job | Refusal]] | None:
         with self._changed:
             self._changed.wait_for(
                 lambda: self._stopped or self._next_batch < self._next_out + self._AHEAD * self._workers

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from tellapart.backbones.onnx import OnnxBackbone
-from tellapart.classifier import golden as golden_images
 from tellapart.classifier.card import ModelCard
 from tellapart.classifier.classifier import Classifier
+from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.folder import CARD, ModelFiles, check_file, open_files, write_model
-from tellapart.classifier.golden import GoldenImage
 from tellapart.classifier.head_file import head_from_bytes, head_to_bytes
 from tellapart.errors import ModelError, Reason, SpecError
 from tellapart.heads.thresholds import Thresholds
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
 
-BACKBONE, HEAD, REFERENCE = "backbone.onnx", "head.safetensors", "reference.parquet"
-EVALUATION, REPORT = "evaluation.json", "report.html"
+BACKBONE, HEAD = "backbone.onnx", "head.safetensors"
 
 
-@dataclass(frozen=True, slots=True)
-class Enclosures:
-    """What lies in a model folder beside the classifier itself; all of it may be empty."""
-
-    golden: tuple[GoldenImage, ...] = ()
-    reference: bytes = b""
-    evaluation: bytes = b""
-    report: bytes = b""
-
-    def files(self) -> dict[str, bytes]:
-        """File name → bytes of those that are there."""
-        named = {REFERENCE: self.reference, EVALUATION: self.evaluation, REPORT: self.report}
-        files = {name: data for name, data in named.items() if data}
-        return files | (golden_images.to_files(self.golden) if self.golden else {})
-
-
-def save(classifier: Classifier, path: str | Path, *, enclosures: Enclosures = Enclosures()) -> Classifier:  # noqa: B008
+def save(classifier: Classifier, path: str | Path) -> Classifier:
     """Write a model folder, or one .zip; returns the classifier with its final card.
 
     Raises:
@@ -47,7 +29,7 @@ def save(classifier: Classifier, path: str | Path, *, enclosures: Enclosures = E
     contents = {
         BACKBONE: classifier.backbone.onnx_bytes(),
         HEAD: head_to_bytes(classifier.head, classifier.ood),
-        **enclosures.files(),
+        **classifier.enclosures.files(),
     }
     checksums = {name: sha256(data).hexdigest() for name, data in contents.items()}
     saved = replace(classifier.with_card(files=checksums), location=str(path))
@@ -96,9 +78,7 @@ def load_enclosures(path: str | Path) -> Enclosures:
         if name not in (BACKBONE, HEAD):
             check_file(files, name, checksum)
             contents[name] = files.read(name)
-    golden = golden_images.from_files(contents) if golden_images.INDEX in contents else ()
-    named = (contents.get(name, b"") for name in (REFERENCE, EVALUATION, REPORT))
-    return Enclosures(golden, *named)
+    return Enclosures.from_files(contents)
 
 
 def check_all(path: str | Path) -> int:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tellapart.image.types import DecodeLimits
+
+if TYPE_CHECKING:
+    from tellapart.settings import Settings
 
 PREFIX = "TELLAPART_"
 
@@ -31,7 +35,7 @@ def _variables() -> dict[str, str]:
     return {name[len(PREFIX) :].lower(): value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
-def _settings():  # type: ignore[no-untyped-def]
+def _settings() -> Settings:
     from tellapart.settings import Settings
 
     return Settings.from_mapping(_variables())

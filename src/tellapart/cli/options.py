@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,13 @@ WorkersOption = Annotated[
     int, typer.Option("--workers", help="Worker threads; 0 means one per core.", min=0, show_default=True)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+VariantOption = Annotated[
+    Literal["binary", "multiclass", "multilabel"], typer.Option("--variant", help="Kind of task to generate.")
+]
+SplitOption = Annotated[
+    Literal["grouped", "random"],
+    typer.Option("--split", help="grouped keeps near-duplicates together; random leaks, for comparison only."),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 EmbeddingOption = Annotated[bool, typer.Option("--embedding", help="Add the embedding to each JSON or Parquet row.")]
 RoiOption = Annotated[

@@ -39,7 +39,7 @@ def pretty(value: Mapping[str, Any] | Sequence[Any]) -> str:
 
 def plain(text: str) -> str:
     """A file name as one terminal line: line breaks and control characters shown by escapes."""
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    shown = (c if c.isprintable() or c == "\xa0" else c.encode("unicode_escape").decode("ascii") for c in text)
     return printable("".join(shown))
 
 

@@ -11,6 +11,7 @@ from tellapart.workflows.progress import Progress, silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 
 @contextmanager
@@ -36,7 +37,8 @@ def progress() -> Iterator[Progress]:
 
 class _Drawn:
     def __init__(self, bars: Bars) -> None:
-        self._bars, self._stage, self._task = bars, "", None
+        self._bars, self._stage = bars, ""
+        self._task: TaskID | None = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage or self._task is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tellapart.errors import DataError, Reason
 from tellapart.files import replacing
@@ -20,7 +21,7 @@ def write_predictions_parquet(path: Path, outcomes: Iterable[Prediction | Refusa
     import polars as pl
 
     rows = [_row(outcome) for outcome in outcomes]
-    schema = {
+    schema: dict[str, Any] = {
         "uri": pl.String,
         "roi": pl.String,
         "predicted": pl.List(pl.String),

@@ -1,0 +1,118 @@
+"""A linear head on frozen embeddings: regularisation, calibration, thresholds and rejection in one go.
+
+Everything that is chosen is chosen on out-of-fold answers, whose folds never tear a group apart: each image is judged
+by a head that has not seen it or its relatives. So calibration and thresholds need no images of their own, which counts
+when there are 300. The test split takes no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.splits import group_folds
+from tellapart.errors import Reason, TrainingError
+from tellapart.heads.aims import Aim
+from tellapart.heads.calibration import fit_calibration
+from tellapart.heads.linear import ClassWeight, LinearHead, fit_linear
+from tellapart.heads.ood import OodDetector
+from tellapart.heads.selection import select_regularisation
+from tellapart.heads.thresholds import Thresholds, fit_thresholds
+from tellapart.records import LabelSchema, Task
+
+MAX_FOLDS = 5
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """What a person may ask of a probe: the aim of its thresholds, and how much rare classes count."""
+
+    aim: Aim
+    class_weight: ClassWeight = "balanced"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A finished head with everything it needs to answer, and the out-of-fold answers it was tuned on.
+
+    `probabilities` float32 (n, k) are calibrated and out of fold, `usable` bool (n,) where they mean something.
+    """
+
+    head: LinearHead
+    thresholds: Thresholds
+    ood: OodDetector
+    C: float
+    n_folds: int
+    probabilities: Floats
+    usable: NDArray[np.bool_]
+
+
+def linear_probe(
+    embeddings: Floats,
+    labels: NDArray[np.uint8],
+    groups: NDArray[np.int64],
+    schema: LabelSchema,
+    options: ProbeOptions,
+) -> Probe:
+    """Train on all n images given: embeddings (n, d), labels 0/1 (n, k) in schema order, groups (n,).
+
+    Raises:
+        TrainingError: `too_few_classes`, `too_few_images`.
+    """
+    _check_enough(labels, groups, schema)
+    targets = targets_of(labels, schema.task)
+    n_folds = min(MAX_FOLDS, len(np.unique(groups)))
+    folds = group_folds(labels, groups, n_folds, options.seed)
+    found = select_regularisation(
+        embeddings,
+        targets,
+        folds,
+        task=schema.task,
+        n_classes=len(schema.labels),
+        class_weight=options.class_weight,
+    )
+    fitted = fit_linear(
+        embeddings,
+        targets,
+        task=schema.task,
+        n_classes=len(schema.labels),
+        C=found.C,
+        class_weight=options.class_weight,
+    )
+    calibration = fit_calibration(found.logits[found.usable], targets[found.usable], task=schema.task)
+    held_out = calibration.apply(found.logits)
+    return Probe(
+        head=fitted.calibrated(calibration),
+        thresholds=fit_thresholds(held_out[found.usable], targets[found.usable], schema=schema, aim=options.aim),
+        ood=OodDetector.fit(embeddings, folds=folds),
+        C=found.C,
+        n_folds=n_folds,
+        probabilities=held_out,
+        usable=found.usable,
+    )
+
+
+def targets_of(labels: NDArray[np.uint8], task: Task) -> NDArray[np.integer[Any]]:
+    """0/1 labels (n, k) as heads and metrics want them: columns int64 (n,), or the same matrix for multi-label."""
+    return labels if task is Task.MULTILABEL else labels.argmax(axis=1).astype(np.int64)
+
+
+def _check_enough(labels: NDArray[np.uint8], groups: NDArray[np.int64], schema: LabelSchema) -> None:
+    counts = labels.sum(axis=0)
+    present = [name for name, count in zip(schema.names, counts, strict=True) if count]
+    if schema.task is not Task.MULTILABEL and len(present) < 2:
+        raise TrainingError(
+            Reason.TOO_FEW_CLASSES,
+            f"a classifier needs images of at least two classes, got only {', '.join(map(repr, present)) or 'none'}; "
+            "add a folder (or label) with images of something else",
+        )
+    if len(np.unique(groups)) < 2:
+        raise TrainingError(
+            Reason.TOO_FEW_IMAGES,
+            f"{len(labels)} images are too few: at least two are needed that are not near-duplicates of one another",
+        )

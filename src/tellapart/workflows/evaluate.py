@@ -1,0 +1,220 @@
+"""A saved model judged on labelled images: answers, evaluation, report, and a comparison with another model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.classifier.classifier import Answers, Classifier
+from tellapart.classifier.storage import load
+from tellapart.data.dataset import Dataset
+from tellapart.data.groups import combine_groups
+from tellapart.data.near_duplicates import same_object_groups
+from tellapart.data.split_names import normalise_split
+from tellapart.errors import DataError, Reason, SettingsError, TrainingError
+from tellapart.evaluation.compare import Comparison, compare
+from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.evaluation import evaluate as evaluate_arrays
+from tellapart.evaluation.report import Background
+from tellapart.evaluation.scored import Scored, score
+from tellapart.files import replacing
+from tellapart.image.types import DecodeLimits
+from tellapart.training.linear_probe import targets_of
+from tellapart.workflows.costs import cost_matrix
+from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
+from tellapart.workflows.facts import slicing_columns
+from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.report import counts_by_split, render
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The evaluation, the images behind it, and the comparison with another model where one was asked for."""
+
+    evaluation: Evaluation
+    images: EmbeddedDataset
+    n_unlabelled: int
+    comparison: Comparison | None = None
+
+    def summary(self) -> tuple[str, ...]:
+        """Lines for a terminal."""
+        return (*self.notes(), "", *self.evaluation.summary())
+
+    def notes(self) -> tuple[str, ...]:
+        """What was judged, what was refused, and the verdict of the comparison."""
+        refusals = self.images.dataset.refusals
+        seen = len(self.images) + self.n_unlabelled + len(refusals)
+        lines = [
+            f"data        {seen:,} images seen: {len(self.images):,} judged, {len(refusals):,} refused, "
+            f"{self.n_unlabelled:,} unlabelled or of another split",
+            *(f"refused     {refusal.message} [{refusal.code}]" for refusal in refusals[:10]),
+            *(f"warning     {warning}" for warning in self.images.dataset.warnings),
+        ]
+        if self.comparison is not None:
+            lines.append(f"compared    {self.comparison.verdict}")
+        return tuple(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The evaluation as evaluation.json has it, with `refused` and `comparison` beside it."""
+        value = self.evaluation.to_json()
+        value["refused"] = [refusal.to_json() for refusal in self.images.dataset.refusals]
+        if self.comparison is not None:
+            found = self.comparison
+            value["comparison"] = {
+                "metric": found.metric,
+                "difference": found.difference.value,
+                "low": found.difference.low,
+                "high": found.difference.high,
+                "better": found.better,
+                "verdict": found.verdict,
+            }
+        return value
+
+
+def evaluate(
+    model: Classifier | str | Path,
+    data: Dataset | str | Path,
+    *,
+    output: str | Path | None = None,
+    split: str | None = None,
+    against: str | Path | None = None,
+    seed: int = 0,
+    workers: int = 0,
+    cache_dir: str | Path | None = None,
+    limits: DecodeLimits = DecodeLimits(),
+    progress: Progress = silent,
+) -> Judged:
+    """Judge a model on labelled images it has not seen; near-duplicates count as one when intervals are drawn.
+
+    `output` names a folder for report.html and evaluation.json. `split` takes only images of that split of the data.
+    `against` is another model of the same labels to compare with on the same images. `cache_dir` as in `train`.
+
+    Raises:
+        DataError: `unknown_label` for labels that the model does not know, and what reading raises.
+        TrainingError: `no_test_data` when no labelled image is left.
+        SettingsError: `bad_setting` for an unknown split or a model of other labels.
+    """
+    classifier = model if isinstance(model, Classifier) else load(model, limits=limits)
+    dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    chosen = _labelled(dataset, split)
+    chosen.label_matrix(classifier.schema)  # labels the model does not know are refused before the long work
+    embed = _Embed(None if cache_dir is None else Path(cache_dir), limits, workers, progress)
+    images = embed(chosen, classifier)
+    progress("evaluating", 0, 0)
+    groups = combine_groups(
+        images.dataset.ids, images.dataset.groups, same_object_groups(images.thumbnails, ids=images.dataset.ids).groups
+    )
+    named = [str(group) for group in groups]
+    answers = classifier.answer(images.embeddings)
+    found = Judged(
+        _evaluation(classifier, images.dataset, answers, named, seed),
+        images,
+        len(dataset) - len(chosen),
+        None if against is None else _compared(classifier, answers, images, embed, Path(against), named, seed),
+    )
+    if output is not None:
+        _write(found, classifier, Path(output))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Embed:
+    """How images become embeddings here: everything but the model."""
+
+    cache_dir: Path | None
+    limits: DecodeLimits
+    workers: int
+    progress: Progress
+
+    def __call__(self, dataset: Dataset, classifier: Classifier) -> EmbeddedDataset:
+        embedder = Embedder(classifier.spec, classifier.backbone, self.cache_dir, self.limits, self.workers)
+        return embed_dataset(dataset, embedder, progress=self.progress)
+
+
+def _labelled(dataset: Dataset, split: str | None) -> Dataset:
+    chosen = dataset.subset(dataset.labelled)
+    if split is not None:
+        wanted = normalise_split(split)
+        if wanted is None:
+            raise SettingsError(Reason.BAD_SETTING, f"a split is train, val or test, got {split!r}")
+        chosen = chosen.subset([name == wanted for name in chosen.splits])
+    if not len(chosen):
+        where = f" in the split {split!r}" if split is not None else ""
+        raise TrainingError(
+            Reason.NO_TEST_DATA,
+            f"there is no labelled image{where} to judge the model on; label some, or name other data",
+        )
+    return chosen
+
+
+def _evaluation(classifier: Classifier, dataset: Dataset, answers: Answers, groups: list[str], seed: int) -> Evaluation:
+    return evaluate_arrays(
+        answers.probabilities,
+        targets_of(dataset.label_matrix(classifier.schema), classifier.schema.task),
+        classifier.schema,
+        decisions=answers.decisions,
+        ood_scores=answers.ood_scores,
+        groups=groups,
+        metadata=slicing_columns(dataset),
+        uris=dataset.uris,
+        costs=cost_matrix(classifier.thresholds.aim, classifier.schema),
+        seed=seed,
+    )
+
+
+def _compared(
+    classifier: Classifier,
+    answers: Answers,
+    images: EmbeddedDataset,
+    embed: _Embed,
+    against: Path,
+    groups: list[str],
+    seed: int,
+) -> Comparison:
+    other = load(against, limits=embed.limits)
+    if other.schema != classifier.schema:
+        raise SettingsError(
+            Reason.BAD_SETTING,
+            f"two models are compared on the same labels, but {against} answers {', '.join(other.labels)} "
+            f"({other.schema.task.value}), not {', '.join(classifier.labels)} ({classifier.schema.task.value})",
+        )
+    theirs = embed(images.dataset, other)
+    if theirs.dataset.ids != images.dataset.ids:
+        raise DataError(Reason.READ_FAILED, "images changed while the two models were compared; run it again")
+    first = _scored(other, other.answer(theirs.embeddings), images.dataset)
+    return compare(
+        first, _scored(classifier, answers, images.dataset), names=_names(other, classifier), groups=groups, seed=seed
+    )
+
+
+def _scored(classifier: Classifier, answers: Answers, dataset: Dataset) -> Scored:
+    targets = targets_of(dataset.label_matrix(classifier.schema), classifier.schema.task)
+    return score(answers.probabilities, targets, classifier.schema, decisions=answers.decisions)
+
+
+def _names(first: Classifier, second: Classifier) -> tuple[str, str]:
+    if first.card.name != second.card.name:
+        return first.card.name, second.card.name
+    return first.card.model_id, second.card.model_id
+
+
+def _write(found: Judged, classifier: Classifier, folder: Path) -> None:
+    dataset = found.images.dataset
+    background = Background(
+        splits=counts_by_split(dataset, dataset.splits),
+        refusals=dataset.refusals,
+        notes=found.notes(),
+        reproduce=[f"tellapart evaluate {classifier.location or classifier.card.name} DATA -o {folder}"],
+    )
+    title = f"{classifier.card.name} on {dataset.root.name if dataset.root else 'these images'}"
+    report = render(classifier, found.evaluation, dataset, title=title, background=background)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in (("evaluation.json", report.evaluation), ("report.html", report.html)):
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(data)
+    except OSError as exc:
+        raise DataError(
+            Reason.WRITE_FAILED, f"the report could not be written to {folder}: {exc.strerror or exc}"
+        ) from exc

@@ -1,0 +1,114 @@
+"""Which images belong together, and hence which split each goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.classifier.folder import is_model
+from tellapart.classifier.storage import load_enclosures
+from tellapart.data.dataset import Dataset
+from tellapart.data.groups import combine_groups
+from tellapart.data.near_duplicates import same_object_groups
+from tellapart.data.splits import Splits, assign_splits
+from tellapart.errors import ModelError, Reason, SettingsError
+from tellapart.records import LabelSchema
+from tellapart.workflows.embedding import EmbeddedDataset
+from tellapart.workflows.reference import read_splits
+
+GROUPED, RANDOM = "grouped", "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The split of every image and the groups (int64 (n,)) that were kept on one side.
+
+    `n_found` images were put together with another by their looks alone (near-duplicates, the same object again),
+    `n_kept` stayed where an earlier model's training had them.
+    """
+
+    splits: Splits
+    groups: NDArray[np.int64]
+    n_found: int
+    n_kept: int
+
+    def rows(self, *names: str) -> NDArray[np.bool_]:
+        """bool (n,): in one of these splits."""
+        return np.isin(np.array(self.splits.assigned), names)
+
+    def summary(self) -> tuple[str, ...]:
+        """Lines for people: sizes, groups, leaks of the user's own split, warnings."""
+        sizes = ", ".join(f"{size:,} {name}" for name, size in zip(self.splits.names, self.splits.sizes, strict=True))
+        n_groups = len(np.unique(self.groups))
+        lines = [f"split       {sizes}"]
+        if n_groups < len(self.groups):
+            lines.append(
+                f"groups      {n_groups:,} groups kept together ({self.n_found:,} images have a near-duplicate)"
+            )
+        if self.n_kept:
+            lines.append(f"kept        {self.n_kept:,} images stay in the split they had in the earlier model")
+        if self.splits.leaks:
+            torn = sum(sum(len(rows) for rows in leak.rows.values()) for leak in self.splits.leaks)
+            lines.append(
+                f"warning     your own split leaks: {len(self.splits.leaks):,} groups ({torn:,} images) have the same or "
+                "nearly the same image on both sides; the figures will be too good"
+            )
+        return (*lines, *(f"warning     {text}" for text in self.splits.warnings))
+
+
+def partition(images: EmbeddedDataset, schema: LabelSchema, *, how: str, earlier: Path | None, seed: int) -> Partition:
+    """Split labelled images: the user's own split first, then that of an earlier model, then by group.
+
+    `how` is "grouped", or "random" to see what a leaking split would have promised.
+
+    Raises:
+        SettingsError: `bad_setting` for another `how`.
+    """
+    if how not in (GROUPED, RANDOM):
+        raise SettingsError(Reason.BAD_SETTING, f"the split is 'grouped' or 'random', got {how!r}")
+    dataset = images.dataset
+    labels = dataset.label_matrix(schema)
+    if how == RANDOM:
+        alone = np.arange(len(dataset), dtype=np.int64)
+        return Partition(
+            assign_splits(label_matrix=labels, groups=alone, seed=seed, label_names=schema.names), alone, 0, 0
+        )
+    looks = same_object_groups(images.thumbnails, ids=dataset.ids).groups
+    groups = combine_groups(dataset.ids, dataset.groups, looks, keys=_keys(dataset))
+    own = dataset.splits
+    kept = _earlier_splits(dataset, earlier) if not any(own) else [None] * len(own)
+    existing = [mine or before for mine, before in zip(own, kept, strict=True)]
+    splits = assign_splits(
+        label_matrix=labels,
+        groups=groups,
+        existing=existing if any(existing) else None,
+        seed=seed,
+        label_names=schema.names,
+    )
+    return Partition(splits, groups, _n_with_company(looks), sum(1 for name in kept if name))
+
+
+def _keys(dataset: Dataset) -> Sequence[str]:
+    """A name per row that does not depend on the order of rows: several regions of a file are told apart."""
+    return [f"{uri}\0{roi}" for uri, roi in zip(dataset.uris, dataset.table["roi"].to_list(), strict=True)]
+
+
+def _earlier_splits(dataset: Dataset, earlier: Path | None) -> list[str | None]:
+    """Where an earlier model's training had these images; nothing when there is none or it cannot be read."""
+    if earlier is None or not earlier.exists() or not is_model(earlier):
+        return [None] * len(dataset)
+    try:
+        stored = read_splits(load_enclosures(earlier).reference)
+    except ModelError:
+        # A damaged earlier model is about to be replaced: it must not keep its successor from being made.
+        return [None] * len(dataset)
+    return [stored.get(image_id) for image_id in dataset.ids]
+
+
+def _n_with_company(groups: NDArray[np.int64]) -> int:
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return int((counts[inverse] > 1).sum())

@@ -1,0 +1,51 @@
+"""reference.parquet: what "normal" looked like in training, for drift, search and splits that never move."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.classifier.classifier import Answers
+from tellapart.image.quality import FIELDS
+from tellapart.workflows.embedding import EmbeddedDataset
+
+# Enough to know a distribution by; every image keeps its id, split and figures, only vectors are this many.
+MAX_VECTORS = 5000
+
+
+def reference_parquet(
+    images: EmbeddedDataset, splits: tuple[str, ...], groups: NDArray[np.int64], answers: Answers, *, seed: int
+) -> bytes:
+    """One row per labelled image: id, uri, labels, split, group, confidence, ood_score, image statistics, embedding.
+
+    Embeddings are float32 lists, null beyond a random `MAX_VECTORS` images.
+    """
+    import polars as pl
+
+    n = len(images)
+    chosen = np.zeros(n, bool)
+    chosen[np.random.default_rng(seed).permutation(n)[:MAX_VECTORS]] = True
+    vectors = [row if keep else None for row, keep in zip(images.embeddings, chosen, strict=True)]
+    table = images.dataset.table.select("id", "uri", "labels").with_columns(
+        pl.Series("split", splits),
+        pl.Series("group", groups),
+        pl.Series("confidence", answers.probabilities.max(axis=1).astype(np.float32)),
+        pl.Series("ood_score", answers.ood_scores.astype(np.float32)),
+        *(pl.Series(name, images.statistics[:, i]) for i, name in enumerate(FIELDS)),
+        pl.Series("embedding", vectors, dtype=pl.List(pl.Float32)),
+    )
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="lz4")
+    return buffer.getvalue()
+
+
+def read_splits(parquet: bytes) -> dict[str, str]:
+    """Image id → split, of a model's reference; empty when there is none."""
+    if not parquet:
+        return {}
+    import polars as pl
+
+    table = pl.read_parquet(io.BytesIO(parquet), columns=["id", "split"])
+    return dict(zip(table["id"].to_list(), table["split"].to_list(), strict=True))

@@ -1,0 +1,258 @@
+"""From labelled images to a model: read, group, split, fit, calibrate, evaluate, report, save."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from tellapart.classifier.card import ModelCard
+from tellapart.classifier.classifier import Classifier
+from tellapart.classifier.enclosures import Enclosures
+from tellapart.classifier.folder import check_target
+from tellapart.classifier.golden import record
+from tellapart.data.dataset import Dataset
+from tellapart.data.groups import contradictions
+from tellapart.errors import Reason, SettingsError, TrainingError
+from tellapart.evaluation.evaluation import Evaluation, evaluate
+from tellapart.evaluation.report import Background
+from tellapart.heads.aims import Aim
+from tellapart.heads.thresholds import decide
+from tellapart.image.preprocess import PreprocessSpec
+from tellapart.image.types import DecodeLimits
+from tellapart.records import LabelSchema
+from tellapart.training.linear_probe import Probe, ProbeOptions, linear_probe, targets_of
+from tellapart.workflows.costs import cost_matrix, read_costs
+from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
+from tellapart.workflows.facts import data_facts, slicing_columns, versions
+from tellapart.workflows.golden import golden_images
+from tellapart.workflows.partition import Partition, partition
+from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.reference import reference_parquet
+from tellapart.workflows.report import counts_by_split, render
+
+
+def train(
+    data: Dataset | str | Path,
+    *,
+    output: str | Path | None = None,
+    backbone: str | Path = DEFAULT_BACKBONE,
+    preprocess: str | None = None,
+    aim: str = "best_f1",
+    costs: str | Path | None = None,
+    class_weight: str = "balanced",
+    split: str = "grouped",
+    name: str | None = None,
+    golden: int = 6,
+    seed: int = 0,
+    workers: int = 0,
+    cache_dir: str | Path | None = None,
+    limits: DecodeLimits = DecodeLimits(),
+    progress: Progress = silent,
+) -> Classifier:
+    """Train a classifier on labelled images and judge it on images it has not seen.
+
+    `data` is a data set or anything `Dataset.read` takes. `output` names a model folder (or .zip) to write; a model that
+    lies there is replaced, and images it knew stay in their split. `aim` chooses thresholds: best_f1, precision>=p,
+    recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `split` is
+    "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
+    verify it. `cache_dir` keeps embeddings between runs. The result carries its evaluation and its report.
+
+    Raises:
+        DataError, TrainingError, SettingsError, SpecError, BackboneError, ModelError: each with its reason code.
+    """
+    if output is not None:
+        check_target(output)
+    options = ProbeOptions(
+        Aim.parse(aim, costs=None if costs is None else read_costs(costs)), _weight(class_weight), seed
+    )
+    network = load_backbone(backbone)
+    spec = PreprocessSpec.parse(preprocess or network.default_spec)
+    embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
+    dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    schema = _schema(dataset)
+    images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
+    progress("finding near-duplicates", 0, 0)
+    earlier = None if output is None else Path(output)
+    parted = partition(images, schema, how=split, earlier=earlier, seed=seed)
+    work = _Work(dataset, images, schema, parted, options, embedder)
+    classifier = work.classifier(name or _name(output), golden, progress)
+    return classifier if output is None else classifier.save(output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Everything that is known before the head is fitted."""
+
+    dataset: Dataset
+    images: EmbeddedDataset
+    schema: LabelSchema
+    parted: Partition
+    options: ProbeOptions
+    embedder: Embedder
+
+    def classifier(self, name: str, n_golden: int, progress: Progress) -> Classifier:
+        """Fit, judge and describe."""
+        started = time.perf_counter()
+        fitted_on, judged_on = self._roles()
+        progress("fitting the head", 0, 0)
+        probe = linear_probe(
+            self.images.embeddings[fitted_on],
+            self._labels()[fitted_on],
+            self.parted.groups[fitted_on],
+            self.schema,
+            self.options,
+        )
+        classifier = self._assemble(name, probe)
+        progress("evaluating", 0, 0)
+        evaluation, rows = self._judge(classifier, probe, fitted_on, judged_on)
+        seconds = time.perf_counter() - started
+        described = classifier.with_card(
+            data=self._data_facts(),
+            training=self._training_facts(probe, rows, judged_on, seconds),
+            metrics=_metrics(evaluation),
+        )
+        progress("writing the report", 0, 0)
+        return self._enclose(described, evaluation, rows, n_golden)
+
+    def _roles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Rows to fit and to judge on: judged on test; without one on val; without either on held-out folds of all."""
+        test, val, train = (self.parted.rows(name) for name in ("test", "val", "train"))
+        if test.any():
+            return train | val, test
+        return (train, val) if val.any() else (train, np.zeros(len(train), bool))
+
+    def _labels(self) -> NDArray[np.uint8]:
+        return self.images.dataset.label_matrix(self.schema)
+
+    def _assemble(self, name: str, probe: Probe) -> Classifier:
+        network, spec = self.embedder.backbone, self.embedder.spec
+        card = ModelCard(
+            name=name,
+            schema=self.schema,
+            preprocess=str(spec),
+            preprocess_hash=spec.hash,
+            backbone={**asdict(network.card), "sha256": network.sha256},
+            head={"kind": "linear", "C": probe.C, "class_weight": str(self.options.class_weight or "none")},
+            thresholds=probe.thresholds.to_json(),
+            calibration={
+                "temperature": [float(t) for t in probe.head.calibration.temperature],
+                "offset": [float(o) for o in probe.head.calibration.offset],
+            },
+            versions=versions(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return Classifier(card, spec, network, probe.head, probe.thresholds, probe.ood, self.embedder.limits)
+
+    def _judge(
+        self, classifier: Classifier, probe: Probe, fitted_on: NDArray[np.bool_], judged_on: NDArray[np.bool_]
+    ) -> tuple[Evaluation, NDArray[np.int64]]:
+        if judged_on.any():
+            rows = np.flatnonzero(judged_on)
+            answers = classifier.answer(self.images.embeddings[rows])
+            probabilities, decisions, scores = answers.probabilities, answers.decisions, answers.ood_scores
+        else:
+            rows = np.flatnonzero(fitted_on)[probe.usable]
+            probabilities = probe.probabilities[probe.usable]
+            decisions, scores = decide(probabilities, probe.thresholds, self.schema), None
+        if not len(rows):
+            raise TrainingError(Reason.NO_TEST_DATA, _NOTHING_TO_JUDGE)
+        judged = self.images.dataset.subset(rows)
+        evaluation = evaluate(
+            probabilities,
+            targets_of(self._labels()[rows], self.schema.task),
+            self.schema,
+            decisions=decisions,
+            ood_scores=scores,
+            groups=[str(group) for group in self.parted.groups[rows]],
+            metadata=slicing_columns(judged),
+            uris=judged.uris,
+            costs=cost_matrix(self.options.aim, self.schema),
+            seed=self.options.seed,
+        )
+        return evaluation, rows
+
+    def _enclose(
+        self, classifier: Classifier, evaluation: Evaluation, rows: NDArray[np.int64], n_golden: int
+    ) -> Classifier:
+        judged = self.images.dataset.subset(rows)
+        background = Background(
+            splits=counts_by_split(self.images.dataset, self.parted.splits.assigned),
+            refusals=self.images.dataset.refusals,
+            notes=[*classifier.card.data["summary"], *classifier.card.training["summary"]],
+            reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
+        )
+        report = render(classifier, evaluation, judged, title=classifier.card.name, background=background)
+        chosen = golden_images(judged, range(len(judged)), classifier.spec, classifier.limits, n=n_golden)
+        answers = classifier.answer(self.images.embeddings)
+        reference = reference_parquet(
+            self.images, self.parted.splits.assigned, self.parted.groups, answers, seed=self.options.seed
+        )
+        return classifier.enclosing(Enclosures(record(classifier, chosen), reference, report.evaluation, report.html))
+
+    def _data_facts(self) -> dict[str, Any]:
+        conflicts = contradictions(self.images.dataset.ids, [s.labels for s in self.images.dataset.samples])
+        return data_facts(self.dataset, self.images, self.schema, len(conflicts))
+
+    def _training_facts(
+        self, probe: Probe, rows: NDArray[np.int64], judged_on: NDArray[np.bool_], seconds: float
+    ) -> dict[str, Any]:
+        how = (
+            f"the {len(rows):,} images of the held-back split"
+            if judged_on.any()
+            else (f"held-out folds of all {len(rows):,} images (cross-validation: there is no test split)")
+        )
+        missed = [n for n, ok in zip(self.schema.names, probe.thresholds.reached, strict=True) if not ok]
+        summary = [*self.parted.summary(), f"judged on   {how}"]
+        if missed:
+            summary.append(
+                f"warning     the aim {probe.thresholds.aim} is not reached with confidence for: {', '.join(missed)}"
+            )
+        return {
+            "C": probe.C,
+            "folds": probe.n_folds,
+            "aim": str(probe.thresholds.aim),
+            "seed": self.options.seed,
+            "judged_on": how,
+            "splits": dict(zip(self.parted.splits.names, self.parted.splits.sizes, strict=True)),
+            "groups": len(np.unique(self.parted.groups)),
+            "images_from_cache": self.images.n_cached,
+            "seconds_fit_and_evaluate": round(seconds, 2),
+            "summary": summary,
+        }
+
+
+_NOTHING_TO_JUDGE = (
+    "not one image is left to judge the model on: every class has its images in a single group; "
+    "add images of other parts (or of other days), or name a test split"
+)
+
+
+def _schema(dataset: Dataset) -> LabelSchema:
+    if dataset.schema is None:
+        raise TrainingError(
+            Reason.UNLABELLED,
+            "none of the images has a label: put them into one folder per class, or name labels in a CSV (docs/data.md)",
+        )
+    return dataset.schema
+
+
+def _weight(text: str) -> Any:
+    if text not in ("balanced", "none"):
+        raise SettingsError(Reason.BAD_SETTING, f"the class weight is 'balanced' or 'none', got {text!r}")
+    return None if text == "none" else text
+
+
+def _name(output: str | Path | None) -> str:
+    return "model" if output is None else Path(output).resolve().name.removesuffix(".zip")
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+    value = evaluation.to_json()
+    return {"headline": value["headline_metric"], "summary": list(evaluation.summary()), **value["metrics"]}

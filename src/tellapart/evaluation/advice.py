@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tellapart.evaluation.scored import Scored
+from tellapart.evaluation.wording import percent
 
 # A class is over- or under-represented when its share differs from an equal share by more than this factor.
 _UNEVEN = 1.5
@@ -38,9 +39,9 @@ def advise(scored: Scored) -> Advice:
     balanced = bool(shares.max() <= _UNEVEN / len(shares) + 1e-9 and shares.min() >= 1 / (_UNEVEN * len(shares)) - 1e-9)
     largest = scored.schema.names[int(np.argmax(counts))]
     fact = (
-        f"The classes are about equally frequent (the largest, {largest}, has {shares.max():.0%} of the images)."
+        f"The classes are about equally frequent (the largest, {largest}, has {percent(shares.max())} of the images)."
         if balanced
-        else f"The classes are uneven: {largest} alone has {shares.max():.0%} of the images, so always answering "
+        else f"The classes are uneven: {largest} alone has {percent(shares.max())} of the images, so always answering "
         f"{largest} would already reach an accuracy of {shares.max():.2f}."
     )
     chosen = _by_cost(scored, balanced) or _by_balance(scored, balanced)
@@ -102,7 +103,7 @@ def _multilabel(scored: Scored) -> Advice:
     ]
     if nothing > 0:
         sentences.append(
-            f"{nothing:.0%} of the images carry no label at all; samples-averaged metrics count them as 0."
+            f"{percent(nothing)} of the images carry no label at all; samples-averaged metrics count them as 0."
         )
     return Advice("f1_macro", ("average_precision_macro", "f1_micro"), balanced, (*sentences, *_warnings(scored)))
 

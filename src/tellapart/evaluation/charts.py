@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -39,6 +40,14 @@ class Axes:
         return round(across, 1), round(down, 1)
 
 
+def round_top(value: float) -> float:
+    """Smallest top ≥ value whose fifths are short numbers (steps of 1, 2, 2.5 or 5 times a power of ten)."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value / 5))
+    return next(5 * power * step for step in (1, 2, 2.5, 5, 10) if 5 * power * step >= value * (1 - 1e-9))
+
+
 def line_chart(title: str, axes: Axes, series: Sequence[Series], *, diagonal: bool = False) -> str:
     """`<svg>` with one line per series; `diagonal` adds the dashed line from corner to corner."""
     body = [_frame(axes)]
@@ -62,25 +71,23 @@ def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> str:
     return _svg(title, body)
 
 
-def whisker(estimate: Estimate, reference: float | None = None) -> str:
-    """A number between 0 and 1 as a dot on its interval, one line high; the tick marks the reference."""
+def whisker(estimate: Estimate, reference: float | None = None, start: float = 0.0) -> str:
+    """A number between `start` and 1 as a dot on its interval, one line high; the tick marks the reference."""
     if estimate.value is None:
         return ""
+
+    def at(value: float) -> str:
+        return f"{4 + 92 * min(max((value - start) / max(1 - start, 1e-9), 0.0), 1.0):.1f}"
+
     low = estimate.value if estimate.low is None else estimate.low
     high = estimate.value if estimate.high is None else estimate.high
-    tick = (
-        "" if reference is None else f'<line class="tick" x1="{_at(reference)}" x2="{_at(reference)}" y1="1" y2="15"/>'
-    )
+    tick = "" if reference is None else f'<line class="tick" x1="{at(reference)}" x2="{at(reference)}" y1="1" y2="15"/>'
     return (
         '<svg class="whisker" viewBox="0 0 100 16" aria-hidden="true">'
-        '<line class="rail" x1="4" x2="96" y1="8" y2="8"/>'
-        f'{tick}<line class="range" x1="{_at(low)}" x2="{_at(high)}" y1="8" y2="8"/>'
-        f'<circle cx="{_at(estimate.value)}" cy="8" r="3.6"/></svg>'
+        f'<line class="rail" x1="4" x2="96" y1="8" y2="8"/>{tick}'
+        f'<line class="range" x1="{at(low)}" x2="{at(high)}" y1="8" y2="8"/>'
+        f'<circle cx="{at(estimate.value)}" cy="8" r="3.6"/></svg>'
     )
-
-
-def _at(value: float) -> str:
-    return f"{4 + 92 * min(max(value, 0.0), 1.0):.1f}"
 
 
 def _svg(title: str, body: Sequence[str]) -> str:

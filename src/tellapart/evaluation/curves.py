@@ -121,7 +121,7 @@ def _at_thresholds(scores: Floats, positive: Bools) -> tuple[Floats, Counts, Cou
     """Distinct scores, falling, with the hits and false alarms of answering "yes" from each on."""
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.concatenate([np.diff(scores[order]) != 0, [True]]))
-    hits: Counts = np.cumsum(positive[order])[ends]
+    hits: Counts = np.cumsum(positive[order], dtype=np.int64)[ends]
     return scores[order][ends], hits, np.asarray(ends + 1 - hits)
 
 

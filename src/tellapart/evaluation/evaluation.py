@@ -19,6 +19,7 @@ from tellapart.evaluation.plain import from_plain, to_plain
 from tellapart.evaluation.scored import Bools, Floats, score
 from tellapart.evaluation.slices import Slice, slices
 from tellapart.evaluation.units import units_of
+from tellapart.evaluation.wording import percent
 from tellapart.records import LabelSchema
 
 FORMAT = "tellapart-evaluation"
@@ -98,7 +99,7 @@ class Evaluation:
         lines[0] += f"   ← trust this one ({behind})"
         coverage = self.metrics.get("coverage")
         if coverage is not None and coverage.value is not None and coverage.value < 1:
-            lines.append(f"{'answered':<24}{coverage.value:.1%} of the images; the rest is unknown")
+            lines.append(f"{'answered':<24}{percent(coverage.value)} of the images; the rest is unknown")
         lines.extend(f"low in {s.column} = {s.value}: {s.metric} {spoken(s.estimate)}" for s in self.slices if s.below)
         return tuple(lines)
 

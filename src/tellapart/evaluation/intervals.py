@@ -164,7 +164,7 @@ def interval(
         return Estimate(value, low, high, behind.n, n_groups, "bootstrap")
     # Between groups only n_groups - 1 deviations are free; single images are plenty or the Wilson form covers them.
     tail = (1 + level) / 2
-    z = t_quantile(tail, behind.units - 1) if grouped else _NORMAL.inv_cdf(tail)
+    z = _NORMAL.inv_cdf(tail)
     variance = float(usable.var())
     if grouped:
         variance *= behind.units / max(behind.units - 1, 1)
@@ -172,6 +172,7 @@ def interval(
     if variance < 1e-12 or spread < 1e-12:
         effective = behind.sure
     else:
+        z = t_quantile(tail, behind.units - 1) if grouped else z
         effective = min(spread / variance, behind.most * _headroom(name))
     low, high = wilson(value, max(effective, 1.0), z)
     return Estimate(value, low, high, behind.n, n_groups, "wilson")
@@ -212,7 +213,7 @@ class _Support:
 
         def count(rows: Bools) -> Behind:
             n = int(rows.sum())
-            units = n if m.unit is None else len(np.unique(m.unit[rows]))
+            units = n if m.unit is None else int(np.count_nonzero(np.bincount(m.unit[rows])))
             return Behind(n, units, float(n), float(units))
 
         columns = range(scored.targets.shape[1])

@@ -10,7 +10,9 @@ from typing import Any
 
 def text(value: object) -> str:
     """Escaped text; control characters, which no browser shows, become visible marks."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    shown = "".join(
+        c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for c in str(value)
+    )
     return escape(shown, quote=True)
 
 
@@ -40,16 +42,15 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, 
         + "</tr>"
         for row in rows
     ]
-    return scrolling(
-        caption,
-        f'<table class="wide sticky"><caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table>",
-    )
+    name = text(caption)
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return scrolling(caption, f'<table class="wide sticky" aria-label="{name}">{body}</table>')
 
 
 def scrolling(name: str, body: str) -> str:
-    """A box that scrolls sideways on narrow screens and can be reached by keyboard."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{text(name)}">{body}</div>'
+    """A box that scrolls sideways on narrow screens and can be reached by keyboard; its caption stays in sight."""
+    label = text(name)
+    return f'<p class="caption">{label}</p><div class="scroll" role="region" tabindex="0" aria-label="{label}">{body}</div>'
 
 
 def facts(values: Mapping[str, Any]) -> str:

@@ -120,7 +120,8 @@ def _unknown(evaluation: Evaluation, gallery: Sequence[GalleryItem]) -> str:
 
 
 def _pictures(items: Sequence[GalleryItem]) -> str:
-    return f'<div class="gallery">{"".join(_picture(item) for item in items)}</div>'
+    style = "gallery pairs" if any(item.heatmap for item in items) else "gallery"
+    return f'<div class="{style}">{"".join(_picture(item) for item in items)}</div>'
 
 
 def _picture(item: GalleryItem) -> str:

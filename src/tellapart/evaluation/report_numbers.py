@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from tellapart.evaluation.charts import Axes, Series, line_chart, reliability_chart, whisker
+from tellapart.evaluation.charts import Axes, Series, line_chart, reliability_chart, round_top, whisker
 from tellapart.evaluation.curves import UNKNOWN, Confusion, Curve, ThresholdCurve
 from tellapart.evaluation.evaluation import ClassMetrics, Evaluation
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.markup import paragraph, scrolling, section, table, text
-from tellapart.evaluation.wording import behind, between, capital, metric_name, number, percent
+from tellapart.evaluation.wording import between, capital, metric_name, number, percent
 
 _MATRIX_CLASSES = 20
 _SORTED_FROM = 20
@@ -23,8 +24,8 @@ def verdict(evaluation: Evaluation) -> str:
     if headline.low is None or headline.high is None:
         range_ = "too little data for an interval"
     else:
-        range_ = f"{evaluation.level:.0%} interval {number(headline.low)} to {number(headline.high)}".replace("%", " %")
-    sentence = f"{name} is <b>{number(headline.value)}</b> ({range_}), measured on {text(behind(evaluation))}."
+        range_ = f"{percent(evaluation.level)} interval {number(headline.low)} to {number(headline.high)}"
+    sentence = f"{name} is <b>{number(headline.value)}</b> ({range_}), measured on {text(_behind(evaluation))}."
     return f'<p class="verdict">{sentence}</p>{paragraph(_in_images(evaluation), "lead")}'
 
 
@@ -32,6 +33,11 @@ def _headline_name(evaluation: Evaluation) -> str:
     name = capital(metric_name(evaluation.headline_metric))
     one_class = evaluation.headline_metric in ("precision", "recall", "f1", "roc_auc", "average_precision")
     return f"{name} of {evaluation.positive}" if evaluation.positive is not None and one_class else name
+
+
+def _behind(evaluation: Evaluation) -> str:
+    images = f"{evaluation.n:,} image{'s' if evaluation.n != 1 else ''}"
+    return images if evaluation.n_groups is None else f"{images} in {evaluation.n_groups:,} groups"
 
 
 def _in_images(evaluation: Evaluation) -> str:
@@ -82,19 +88,38 @@ def classes(evaluation: Evaluation) -> str:
     if len(shown) > _SORTED_FROM:
         shown.sort(key=lambda c: (c.metrics["f1"].value is None, c.metrics["f1"].value or 0.0, c.label))
     names = [name for name in _CLASS_METRICS if shown and name in shown[0].metrics]
-    rows = [_class_row(c, names, evaluation) for c in shown]
-    heads = ["Class", "Images", "Answered", "F1 on its interval", *(capital(metric_name(name)) for name in names)]
+    start = _scale_start([c.metrics["f1"] for c in shown])
+    rows = [_class_row(c, names, evaluation, start) for c in shown]
+    heads = [
+        "Class",
+        "F1",
+        _scale_name(start),
+        *(capital(metric_name(name)) for name in names[1:]),
+        "Images",
+        "Answered",
+    ]
     order = ", worst first" if len(shown) > _SORTED_FROM else ""
-    caption = f"{evaluation.level:.0%} intervals below each number{order}".replace("%", " %")
-    numeric = [1, 2, *range(4, 4 + len(names))]
+    caption = f"{percent(evaluation.level)} intervals below each number; the dashed tick marks macro F1{order}"
+    numeric = [1, *range(3, 5 + len(names))]
     return section("classes", "Class by class", table(caption, heads, rows, numeric=numeric))
 
 
-def _class_row(c: ClassMetrics, names: Sequence[str], evaluation: Evaluation) -> list[str]:
+def _class_row(c: ClassMetrics, names: Sequence[str], evaluation: Evaluation, start: float) -> list[str]:
     macro = evaluation.metrics["f1_macro"].value
-    cells = [_with_interval(c.metrics[name]) for name in names]
+    f1, *others = (_with_interval(c.metrics[name]) for name in names)
     mark = " <small>positive</small>" if c.label == evaluation.positive else ""
-    return [text(c.label) + mark, f"{c.support:,}", f"{c.predicted:,}", whisker(c.metrics["f1"], macro), *cells]
+    drawn = whisker(c.metrics["f1"], macro, start)
+    return [text(c.label) + mark, f1, drawn, *others, f"{c.support:,}", f"{c.predicted:,}"]
+
+
+def _scale_start(estimates: Sequence[Estimate]) -> float:
+    """Left end of a column of whiskers: the lowest bound, rounded down to a tenth."""
+    lows = [e.value if e.low is None else e.low for e in estimates if e.value is not None]
+    return min((math.floor(10 * low) / 10 for low in lows if low is not None), default=0.0)
+
+
+def _scale_name(start: float) -> str:
+    return f"{start:.1f} to 1" if start else "0 to 1"
 
 
 def _with_interval(estimate: Estimate) -> str:
@@ -124,10 +149,9 @@ def _matrix(matrix: Confusion) -> str:
     body = "".join(
         f'<tr><th scope="row">{text(name)}</th>{_matrix_cells(matrix, i)}</tr>' for i, name in enumerate(matrix.rows)
     )
-    caption = "Rows: what is there. Columns: what was answered. Images, and their share of the row."
     return scrolling(
-        "Confusion matrix",
-        f'<table class="matrix sticky"><caption>{caption}</caption><thead><tr>'
+        "Rows: what is there. Columns: what was answered. Images, and their share of the row.",
+        f'<table class="matrix sticky" aria-label="Confusion matrix"><thead><tr>'
         f'<th scope="col">is ↓ &nbsp; answered →</th>'
         f"{head}</tr></thead><tbody>{body}</tbody></table>",
     )
@@ -222,7 +246,7 @@ def _cost_figure(found: Sequence[ThresholdCurve]) -> list[str]:
     priced = [(c, c.cost) for c in found if c.cost is not None]
     if not priced:
         return []
-    top = max(max(cost) for _, cost in priced) or 1.0
+    top = round_top(max(max(cost) for _, cost in priced))
     series = [Series(c.label, c.thresholds, cost, _threshold_tips(c, "cost", cost)) for c, cost in priced]
     chart = line_chart("Cost over the threshold", Axes("threshold", "cost per image", top), series)
     legend = _legend(
@@ -236,12 +260,13 @@ def by_slice(evaluation: Evaluation) -> str:
     if not evaluation.slices:
         return ""
     overall = evaluation.headline
+    start = _scale_start([s.estimate for s in evaluation.slices])
     rows = [
         [
             f"{text(s.column)} = {text(s.value)}",
-            f"{s.n:,}",
-            whisker(s.estimate, overall.value),
             _with_interval(s.estimate),
+            whisker(s.estimate, overall.value, start),
+            f"{s.n:,}",
             '<span class="low">below the rest</span>' if s.below else "",
         ]
         for s in evaluation.slices
@@ -252,7 +277,7 @@ def by_slice(evaluation: Evaluation) -> str:
         f"{capital(name)} in parts of the data, worst first; the tick marks the overall {number(overall.value)}. "
         + (f"{low} lie{'s' if low == 1 else ''} wholly below it." if low else "None lies clearly below it.")
     )
-    heads = ["Slice", "Images", "On its interval", capital(name), "Remark"]
+    heads = ["Slice", capital(name), _scale_name(start), "Images", "Remark"]
     return section(
         "slices", "Slices", paragraph(intro), table(f"{capital(name)} by slice", heads, rows, numeric=[1, 3])
     )

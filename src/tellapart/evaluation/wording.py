@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
-from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.intervals import Estimate
 
 _WORDS = {
@@ -52,22 +52,22 @@ def between(estimate: Estimate) -> str:
     """`0.88–0.94`, or "no interval"."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
-    return f"{number(estimate.low)}–{number(estimate.high)}"
+    return f"{_outward(estimate.low, math.floor)}–{_outward(estimate.high, math.ceil)}"
 
 
-def behind(evaluation: Evaluation) -> str:
-    """`1,344 images in 267 groups`."""
-    images = f"{evaluation.n:,} image{'s' if evaluation.n != 1 else ''}"
-    return images if evaluation.n_groups is None else f"{images} in {evaluation.n_groups:,} groups"
+def _outward(bound: float, to: Callable[[float], int]) -> str:
+    """Bounds are rounded away from the value: an interval must not look narrower than it is."""
+    return f"{to(round(bound * 1000, 6)) / 1000:.3f}"
 
 
 def percent(value: float) -> str:
-    """Share of 1 as `12 %`, with a decimal below 10 %; never 100 % or 0 % unless exact."""
+    """Share of 1 as `12 %` (unbreakable), with a decimal below 10 %; never 100 % or 0 % unless exact."""
     if 0.999 < value < 1:
-        return ">99.9 %"
+        return ">99.9\N{NO-BREAK SPACE}%"
     if 0 < value < 0.001:
-        return "<0.1 %"
-    return f"{100 * value:.1f} %" if 0 < value < 0.1 or 0.99 < value < 1 else f"{100 * value:.0f} %"
+        return "<0.1\N{NO-BREAK SPACE}%"
+    fine = 0 < value < 0.0995 or 0.99 < value < 1
+    return f"{100 * value:.{int(fine)}f}\N{NO-BREAK SPACE}%"
 
 
 def listed(names: Sequence[str], nothing: str = "nothing") -> str:

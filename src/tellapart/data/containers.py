@@ -6,12 +6,13 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tellapart.errors import ImageError, Reason
+from tellapart.errors import DataError, ImageError, Reason, TellapartError
 from tellapart.image.types import DecodeLimits
 
 if TYPE_CHECKING:
@@ -63,6 +64,25 @@ def read_bytes(uri: str, *, root: Path | None, limits: DecodeLimits) -> bytes:
         message = f"{uri}: {len(data)} bytes, at most {limits.max_bytes} are allowed; raise max_bytes if it is genuine"
         raise ImageError(Reason.FILE_TOO_LARGE, message)
     return data
+
+
+@contextmanager
+def translated(raise_as: Callable[[str], TellapartError]) -> Iterator[None]:
+    """Every way in which polars fails on a damaged file, as one error; `raise_as` gets what polars said.
+
+    Its parser panics on some damage, and a panic is no Exception.
+    """
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
+        raise raise_as(str(exc).split("\n", 1)[0][:200]) from exc
+
+
+def no_parquet(path: str | Path) -> Callable[[str], TellapartError]:
+    """For `translated`: DataError dataset_format about a whole file."""
+    return lambda said: DataError(Reason.DATASET_FORMAT, f"{path} is not a readable Parquet file ({said})")
 
 
 def image_column(schema: Mapping[str, pl.DataType]) -> str | None:
@@ -144,14 +164,12 @@ def _stamp(path: str) -> tuple[int, int]:
 def _probe(path: str, stamp: tuple[int, int]) -> _File:
     import polars as pl
 
-    try:
-        schema = pl.read_parquet_schema(path)
-        column = image_column(schema)
-        if column is None:
-            raise ImageError(Reason.NOT_AN_IMAGE, f"{path}: no column holds images; columns are {', '.join(schema)}")
+    with translated(lambda said: ImageError(Reason.READ_FAILED, f"{path}: not a readable Parquet file ({said})")):
+        schema = pl.scan_parquet(path, glob=False).collect_schema()
         n_rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise ImageError(Reason.READ_FAILED, f"{path}: not a readable Parquet file ({exc})") from exc
+    column = image_column(schema)
+    if column is None:
+        raise ImageError(Reason.NOT_AN_IMAGE, f"{path}: no column holds images; columns are {', '.join(schema)}")
     expression = image_bytes(schema, column)
     probe = [len(data or b"") for data in _read_rows(path, expression, 0, _PROBE_ROWS)]
     mean = max(1, sum(probe) // max(1, len(probe)))
@@ -161,10 +179,8 @@ def _probe(path: str, stamp: tuple[int, int]) -> _File:
 def _read_rows(path: str, expression: pl.Expr, start: int, count: int) -> list[bytes | None]:
     import polars as pl
 
-    try:
+    with translated(lambda said: ImageError(Reason.READ_FAILED, f"{path}: rows from {start} cannot be read ({said})")):
         frame = pl.scan_parquet(path, glob=False).slice(start, count).select(expression.alias("bytes")).collect()
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise ImageError(Reason.READ_FAILED, f"{path}: rows from {start} cannot be read ({exc})") from exc
     return frame["bytes"].to_list()
 
 

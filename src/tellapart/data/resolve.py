@@ -33,6 +33,7 @@ class Resolver:
 
     def __init__(self, root: Path, *, allow_outside: bool = False) -> None:
         self.root = os.path.abspath(root)
+        self._base = self.root.replace(os.sep, "/").rstrip("/") + "/"
         self.allow_outside = allow_outside
 
     def uri(self, written: object) -> str:
@@ -76,9 +77,8 @@ class Resolver:
         """Path relative to the root, None when it leads out of it."""
         if _DRIVE.match(candidate) and os.name != "nt":
             return None
-        full = posixpath.normpath(posixpath.join(self.root.replace(os.sep, "/"), candidate))
-        base = self.root.replace(os.sep, "/").rstrip("/") + "/"
-        return full[len(base) :] if full.startswith(base) else None
+        full = posixpath.normpath(posixpath.join(self._base, candidate))
+        return full[len(self._base) :] if full.startswith(self._base) else None
 
     def _exists(self, uri: str) -> bool:
         row = split_row(uri)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tellapart.data.containers import no_parquet, translated
 from tellapart.errors import DataError, Reason
 from tellapart.records import Roi, Sample
 
@@ -100,11 +101,13 @@ def read_table(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
 
     if not path.is_file():
         raise DataError(Reason.DATASET_NOT_FOUND, f"there is no file {path}")
-    try:
-        about = json.loads(pl.read_parquet_metadata(path).get(METADATA_KEY, "null"))
+    with translated(no_parquet(path)):
+        text = pl.read_parquet_metadata(path).get(METADATA_KEY, "null")
         table = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as exc:
-        raise DataError(Reason.DATASET_FORMAT, f"{path} is not a readable Parquet file ({exc})") from exc
+    try:
+        about = json.loads(text)
+    except ValueError:
+        about = None
     if not isinstance(about, dict) or not set(FIXED) <= set(table.columns):
         raise DataError(Reason.DATASET_FORMAT, f"{path} is no data set saved by tellapart; read it with Dataset.read")
     if about.get("format") != FORMAT_VERSION:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tellapart.data.containers import no_parquet, translated
 from tellapart.data.dataset import Dataset, as_task
 from tellapart.data.label_map import LabelMap
 from tellapart.data.readers.coco import Coco
@@ -122,10 +123,8 @@ def _is_saved(path: Path) -> bool:
 
     from tellapart.data.table import METADATA_KEY
 
-    try:
+    with translated(no_parquet(path)):
         return METADATA_KEY in pl.read_parquet_metadata(path)
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise DataError(Reason.DATASET_FORMAT, f"{path} is not a readable Parquet file ({exc})") from exc
 
 
 def _options(given: Mapping[str, Any], task: Task | None) -> ReadOptions:

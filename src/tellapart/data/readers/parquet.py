@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tellapart.data.containers import image_bytes, image_column, row_uri
+from tellapart.data.containers import image_bytes, image_column, no_parquet, row_uri, translated
 from tellapart.data.readers.protocol import ReadOptions, ReadResult
 from tellapart.data.readers.rows import Roles, RowCollector, text_of
 from tellapart.data.split_names import normalise_split
@@ -53,26 +53,25 @@ def parquet_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[
     """Rows of a Parquet table as dicts, in batches; DataError dataset_format when it is none."""
     import polars as pl
 
-    try:
-        lazy = pl.scan_parquet(path, glob=False)
-        lazy = lazy if columns is None else lazy.select(columns)
+    lazy = pl.scan_parquet(path, glob=False)
+    lazy = lazy if columns is None else lazy.select(columns)
+    with translated(no_parquet(path)):
         n_rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-        for start in range(0, n_rows, _BATCH_ROWS):
-            yield from lazy.slice(start, _BATCH_ROWS).collect().iter_rows(named=True)
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise DataError(Reason.DATASET_FORMAT, f"{path} is not a readable Parquet file ({exc})") from exc
+    for start in range(0, n_rows, _BATCH_ROWS):
+        with translated(no_parquet(path)):
+            batch = lazy.slice(start, _BATCH_ROWS).collect()
+        yield from batch.iter_rows(named=True)
 
 
 def _read_file(path: Path, uri: str, images_elsewhere: bool, collector: RowCollector) -> None:
     import polars as pl
 
-    try:
-        schema = pl.read_parquet_schema(path)
+    with translated(no_parquet(path)):
+        schema = pl.scan_parquet(path, glob=False).collect_schema()
         names = class_names(path)
         column = image_column(schema)
         sizes = None if column is None else _sizes(path, image_bytes(schema, column))
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise DataError(Reason.DATASET_FORMAT, f"{path} is not a readable Parquet file ({exc})") from exc
+        paths = _paths(path, column, schema)
     roles = Roles.find(name for name in schema if name != column)
     if column is None and "file" not in roles.of:
         message = f"{path}: no column of images and none named file_name; columns are {', '.join(schema)}"
@@ -80,7 +79,6 @@ def _read_file(path: Path, uri: str, images_elsewhere: bool, collector: RowColle
     base = path.resolve().as_posix() if images_elsewhere else uri
     collector.roles = Roles(roles.of, tuple(pair for pair in roles.metadata if schema[pair[0]] != pl.Binary))
     split = normalise_split(path.stem.split("-")[0]) or normalise_split(path.parent.name)
-    paths = _paths(path, column, schema)
     light = [name for name in schema if schema[name] != pl.Binary and name != column]
     for i, row in enumerate(parquet_rows(path, light)):
         _add_row(row, i, base, split, sizes, paths, names, collector)

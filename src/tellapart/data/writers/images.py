@@ -35,10 +35,10 @@ def folder_free(path: Path, overwrite: bool) -> None:
         raise DataError(Reason.OUTPUT_EXISTS, f"{path} exists; choose another folder or allow overwriting")
 
 
-def location(uri: str, root: Path | None) -> Path:
+def location(uri: str, root: Path | None) -> str:
     """The file behind a uri (for a Parquet row: the Parquet file), absolute."""
     row = split_row(uri)
-    return Path(os.path.abspath((root or Path()) / (row[0] if row else uri)))
+    return os.path.abspath(os.path.join(root or "", row[0] if row else uri))
 
 
 def plain_name(uri: str, data: bytes | None = None) -> str:
@@ -88,11 +88,10 @@ class Placer:
         file = location(uri, self.dataset.root)
         row = split_row(uri)
         tail = f"#row={row[1]}" if row else ""
-        try:
-            return file.relative_to(os.path.abspath(self.folder)).as_posix() + tail
-        except ValueError:
+        base = os.path.join(os.path.abspath(self.folder), "")
+        if not file.startswith(base):
             self.absolute += 1
-            return file.as_posix() + tail
+        return file.removeprefix(base).replace(os.sep, "/") + tail
 
     def _copied(self, uri: str) -> str | None:
         try:

@@ -71,7 +71,7 @@ def _card() -> BackboneCard:
         name="classic",
         licence="Apache-2.0",
         source="tellapart.backbones.classic",
-        preprocess="decode|upright|fit(128)",
+        preprocess="decode|upright|squash(128)",
         embedding_dim=DIM,
         feature_map_channels=(0, MAP_CHANNELS),
         notes="Oriented gradients, texture and colour histograms; no trained weights.",

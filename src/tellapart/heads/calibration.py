@@ -67,7 +67,7 @@ def fit_calibration(logits: Floats, targets: NDArray[np.integer[Any]], *, task: 
     """Fit on logits of samples the head has not seen (`Selection.logits`), float (n, k).
 
     `targets` int (n,) columns, or 0/1 (n, k) for multilabel. A weak prior at the identity, worth about one sample,
-    keeps ten samples from claiming certainty; by its construction the fitted log loss is never above that of the identity.
+    keeps ten samples from claiming certainty; by its construction the fitted log loss never exceeds the identity's.
     """
     n, k = logits.shape
     if len(targets) != n or not np.isfinite(logits).all():

@@ -58,7 +58,7 @@ class LinearHead:
         return replace(self, calibration=calibration)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """float32 `weight` (d, k), `bias`, `temperature`, `offset` (k,): sigmoid or softmax of (xW + b) / T + offset."""
+        """float32 `weight` (d, k), `bias`, `temperature`, `offset` (k,): softmax or sigmoid of (xW + b)/T + offset."""
         return {"weight": self.weight, "bias": self.bias} | self.calibration.arrays()
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,9 @@ class OodDetector:
     """Mahalanobis distance under a low-rank Gaussian of the training embeddings, scaled so that 1.0 is the threshold.
 
     With z = (x - mean) / scale and p = z @ basis: score = sqrt(sum((p * weight)²) + sum((z - p @ basisᵀ)²) * rest).
-    `mean`, `scale` (d,), `basis` (d, r), `weight` (r,), `rest` (1,), all float32: five operators of ONNX. A score of 1 or
-    more means "unknown". (Probabilistic PCA: Tipping & Bishop 1999; the distance as an OOD score: Lee et al. 2018; the
-    length of the remainder: ViM, Wang et al. 2022.)
+    `mean`, `scale` (d,), `basis` (d, r), `weight` (r,), `rest` (1,), all float32: a few operators of ONNX. A score of 1
+    or more means "unknown". (Probabilistic PCA: Tipping & Bishop 1999; the distance as an OOD score: Lee et al. 2018;
+    the length of the remainder: ViM, Wang et al. 2022.)
     """
 
     mean: Floats
@@ -167,6 +166,9 @@ def _quantile(scores: Floats, share: float) -> float:
     place = int(np.ceil((n + 1) * (1 - share))) - 1
     if place < n:
         return float(ordered[place])
+    # The standard library's statistics costs a start-up nothing here: only training comes this way.
+    from statistics import NormalDist
+
     logs = np.log(np.maximum(ordered, 1e-12))
     spread = float(logs.std(ddof=1)) if n > 1 else 0.0
     # Mean and spread of few samples are uncertain themselves: the normal quantile is widened as for a t distribution.

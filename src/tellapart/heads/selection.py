@@ -99,7 +99,8 @@ def select_regularisation(
     """Choose C by held-out log loss over the caller's folds, which keep groups together.
 
     `folds` int64 (n,) numbers the fold that holds a sample out, -1 for none (then it is not trained on either); at
-    least two folds. Other arguments as for `fit_linear`. With more than 5,000 samples C is searched on an even share of them and three folds. Features are standardised over all samples: that uses no target.
+    least two folds. Other arguments as for `fit_linear`. With more than 5,000 samples C is searched on that many of
+    them and three folds. Features are standardised over all samples: that uses no target.
 
     Raises:
         SettingsError: `bad_setting` for arrays that do not fit together, or fewer than two folds.

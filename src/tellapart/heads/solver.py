@@ -10,7 +10,7 @@ two small products. Logits are linear in the weights, so a line search needs no 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +23,29 @@ BIAS_RIDGE = 1e-6
 _MEMORY = 10
 _REFRESH = frozenset({0, 2, 5, 10, 20, 40, 80})
 _MAX_ITERATIONS = 400
+# Losses are sums of float32 terms: closer than this, relatively, two of them cannot be told apart. So many steps in a
+# row that gain no more than that end the search.
+_NOISE = 1e-7
+_IDLE = 4
+# Times the number of features.
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
     """Standardised features ready for the solver.
 
-    `matrix` float32 (n, r + 1) ends in a column of ones; `mean` and `scale` (d,) standardised the embeddings; `basis`
-    (d, r) is set where n < d and the features were expressed in the span of the samples (nothing is lost: the optimum
-    lies in it). `eigenvectors` (r, r) and `eigenvalues` (r,) are those of the features' covariance.
+    `matrix` float32 (n, r + 1) ends in a column of ones; `mean` and `scale` (d,) standardised the embeddings. `basis`
+    (d, r) is set where the features were turned into an orthonormal basis: the span of the samples where n < d (the
+    optimum lies in it), the eigenvectors where there are few samples. `eigenvalues` (r,) are those of the features'
+    covariance; `eigenvectors` (r, r) too, or None where the features lie along them already.
     """
 
     matrix: Floats
     mean: Floats
     scale: Floats
     basis: Floats | None
-    eigenvectors: Floats
+    eigenvectors: Floats | None
     eigenvalues: Floats
 
     @classmethod
@@ -60,11 +67,20 @@ class Design:
             features[:] = factor.T
         matrix[:, -1] = 1
         values, vectors = np.linalg.eigh(features.T @ features / np.float32(n))
-        return cls(matrix, mean, scale, basis, vectors, np.maximum(values, 0))
+        return cls(matrix, mean, scale, basis, vectors, np.maximum(values, 0))._turned()
 
     def take(self, rows: NDArray[np.int64]) -> Design:
         """The same features and preconditioner for some of the samples."""
-        return Design(self.matrix[rows], self.mean, self.scale, self.basis, self.eigenvectors, self.eigenvalues)
+        return replace(self, matrix=self.matrix[rows])._turned()
+
+    def _turned(self) -> Design:
+        """Along the eigenvectors, once, where that costs less than turning every gradient there and back."""
+        if self.eigenvectors is None or len(self.matrix) > _FEW * len(self.eigenvalues):
+            return self
+        matrix = self.matrix.copy()
+        matrix[:, :-1] = self.matrix[:, :-1] @ self.eigenvectors
+        basis = self.eigenvectors if self.basis is None else self.basis @ self.eigenvectors
+        return replace(self, matrix=matrix, basis=basis, eigenvectors=None)
 
     def fold_back(self, solution: Floats) -> tuple[Floats, Floats]:
         """Weights (K, r + 1) on the standardised features → weight (d, K) and bias (K,) on plain embeddings."""
@@ -103,17 +119,21 @@ class _Preconditioner:
         self._bias: Floats = np.empty(0, np.float32)
 
     def refresh(self) -> None:
-        curvature = np.maximum(self._objective.curvature(), 10 * self._ridge[:, None])
-        self._diagonal = 1 / (1 + curvature[:, :, None].astype(np.float32) * self._design.eigenvalues)
-        self._bias = (1 / curvature).astype(np.float32)
+        curvature = np.maximum(self._objective.curvature(), 10 * self._ridge[:, None]).astype(np.float32)
+        self._diagonal = np.asarray(1 / (1 + curvature[:, :, None] * self._design.eigenvalues), np.float32)
+        self._bias = np.asarray(1 / curvature, np.float32)
 
     def apply(self, vector: Floats) -> Floats:
         result = np.empty_like(vector)
         blocks = vector.reshape(*self._bias.shape, -1)
         out = result.reshape(blocks.shape)
-        rotated = _rows(blocks) @ self._design.eigenvectors
-        rotated *= self._diagonal.reshape(rotated.shape)
-        out[:, :, :-1] = (rotated @ self._design.eigenvectors.T).reshape(out[:, :, :-1].shape)
+        vectors = self._design.eigenvectors
+        if vectors is None:
+            np.multiply(blocks[:, :, :-1], self._diagonal, out=out[:, :, :-1])
+        else:
+            turned = _rows(blocks) @ vectors
+            turned *= self._diagonal.reshape(turned.shape)
+            out[:, :, :-1] = (turned @ vectors.T).reshape(out[:, :, :-1].shape)
         np.multiply(blocks[:, :, -1], self._bias, out=out[:, :, -1])
         return result
 
@@ -131,7 +151,8 @@ class _History:
 
     def add(self, step: Floats, change: Floats) -> None:
         curvature = np.vecdot(step, change)
-        good = curvature > 1e-12 * np.vecdot(change, change)
+        # Below 1e-25 the inverse, times a gradient, would leave the range of float32.
+        good = curvature > np.maximum(1e-12 * np.vecdot(change, change), np.float32(1e-25))
         inverse = np.zeros_like(curvature)
         np.divide(1, curvature, out=inverse, where=good)
         self._pairs.append((step, change, inverse))
@@ -144,17 +165,9 @@ class _History:
             shares.append(share)
             q -= share[:, None] * change
         q = preconditioner.apply(q)
-        q *= self._scaling(preconditioner)
         for (step, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
             q += (share - inverse * np.vecdot(change, q))[:, None] * step
         return np.negative(q, out=q)
-
-    def _scaling(self, preconditioner: _Preconditioner) -> Floats:
-        if not self._pairs:
-            return np.ones((1, 1), np.float32)
-        _, change, inverse = self._pairs[-1]
-        against = inverse * np.vecdot(change, preconditioner.apply(change))
-        return np.asarray(1 / np.where(against > 0, against, 1))[:, None].astype(np.float32)
 
 
 class _State:
@@ -194,8 +207,7 @@ class _State:
         along = self.project(direction)
         cross, square = self.dot(self.weights, direction), self.dot(direction, direction)
         base, t = 0.5 * self.dot(self.weights, self.weights), active.astype(np.float64)
-        # Losses are sums of float32 terms: below this, two of them cannot be told apart.
-        noise = 1e-7 * np.abs(self.losses)
+        noise = _NOISE * np.abs(self.losses)
         for attempt in range(25):
             trial = along * t.astype(np.float32)[:, None, None]
             trial += self.scores
@@ -217,17 +229,19 @@ def _shorter(t: Doubles, rise: Doubles, slope: Doubles) -> Doubles:
 
 
 def minimise(
-    design: Design, objective: Objective, weight_sums: Doubles, *, start: Floats | None = None, tolerance: float = 1e-6
+    design: Design, objective: Objective, weight_sums: Doubles, *, start: Floats | None = None, tolerance: float = 3e-6
 ) -> Solution:
     """Minimise `objective + ½‖weights‖²` (intercepts free) for every problem of the batch.
 
     `weight_sums` (B,) are the summed sample weights. A problem ends when the decrease that its last step promises (half
-    the Newton decrement) falls below `tolerance` of its loss; the true distance was at most about 15 × that.
+    the Newton decrement) falls below `tolerance` of its loss; measured, the loss was then within 5 × that of the optimum.
     """
     ridge = BIAS_RIDGE * np.maximum(weight_sums, 1e-30)
+    # Nobody needs the fourth digit of a loss of a millionth per sample.
+    floor = 1e-6 * weight_sums
     state = _State(design, objective, ridge, start)
     preconditioner, history = _Preconditioner(design, objective, ridge), _History()
-    active = np.ones(objective.n_problems, bool)
+    active, idle = np.ones(objective.n_problems, bool), np.zeros(objective.n_problems, np.int64)
     step, before = np.empty(0, np.float32), np.empty(0, np.float32)
     for iteration in range(_MAX_ITERATIONS):
         if iteration in _REFRESH:
@@ -237,9 +251,11 @@ def minimise(
             history.add(step, gradient - before)
         direction = history.direction(gradient, preconditioner)
         slope = np.vecdot(gradient, direction).astype(np.float64)
-        active &= -0.5 * slope > tolerance * state.losses
+        active &= -0.5 * slope > tolerance * (state.losses + floor)
         if not active.any():
             break
+        last = state.losses
         step, before = state.move(direction, slope, active), gradient
-        active &= (step != 0).any(axis=1)
+        idle = np.where(last - state.losses > _NOISE * last, 0, idle + 1)
+        active &= idle < _IDLE
     return Solution(state.weights.reshape(state.shape), state.losses, iteration + 1, state.products)

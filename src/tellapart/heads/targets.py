@@ -44,7 +44,7 @@ def check_targets(embeddings: NDArray[Any], targets: NDArray[Any], *, task: Task
         _refuse(f"{task} targets for {n} embeddings are integers of shape {shape}, got {targets.dtype} {targets.shape}")
     if ndim == 2:
         return _check_range(targets, 2, targets.shape[1], given=n_classes)
-    k = 2 if task is Task.BINARY else (n_classes or int(targets.max()) + 1)
+    k = 2 if task is Task.BINARY else (n_classes or max(int(targets.max()), 0) + 1)
     return _check_range(targets, k, k, given=n_classes)
 
 

@@ -16,6 +16,7 @@ from tellapart.records import LabelSchema, Task
 
 # A precision or recall counts as reached when it holds in at least this share of data sets like the one at hand.
 CONFIDENCE = 0.9
+_PROOF = float(-np.log(1 - CONFIDENCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def fit_thresholds(
 
     `targets` int (n,) columns, or 0/1 (n, k) for multilabel. `precision>=p`: the lowest threshold (the most answers)
     whose precision is at least p with 90 % confidence; `recall>=r`: the highest threshold whose recall is at least r
-    with 90 % confidence, by the bound of Hoeffding (1963, theorem 1), which for few errors is all but exact. Where no
+    with 90 % confidence, by the exact binomial test (Clopper & Pearson 1934). Where no
     threshold does it, the safest one is taken and `reached` says so. In a multiclass task a threshold can only
     withhold answers, so it can raise a class's precision, never its recall.
     """
@@ -105,7 +106,7 @@ def decide(probabilities: NDArray[Any], thresholds: Thresholds, schema: LabelSch
     if thresholds.aim.kind == "least_cost":
         return _decide_by_cost(probabilities, thresholds.aim.table, schema)
     if schema.task is Task.MULTILABEL:
-        return np.asarray(probabilities >= np.asarray(thresholds.values))
+        return np.asarray(probabilities >= np.asarray(thresholds.values, probabilities.dtype))
     answers = np.zeros(probabilities.shape, bool)
     if schema.task is Task.BINARY:
         positive = schema.index(schema.positive or "")
@@ -113,7 +114,7 @@ def decide(probabilities: NDArray[Any], thresholds: Thresholds, schema: LabelSch
         answers[:, 1 - positive] = ~answers[:, positive]
         return answers
     best, rows = probabilities.argmax(axis=1), np.arange(len(probabilities))
-    answers[rows, best] = probabilities[rows, best] >= np.asarray(thresholds.values)[best]
+    answers[rows, best] = probabilities[rows, best] >= np.asarray(thresholds.values, probabilities.dtype)[best]
     return answers
 
 
@@ -160,7 +161,7 @@ def _choose(
     if n_actual == 0 or len(scores) == 0:
         return default, False, float("nan"), 0
     order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(actual[order])
+    ranked, hits = scores[order], np.cumsum(actual[order], dtype=np.int64)
     # A threshold cannot part equal scores: only the last of each run is a candidate.
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], [True]))
     true, answered = hits[ends], ends + 1
@@ -178,13 +179,13 @@ def _between(ranked: Doubles, last: int) -> float:
 
 
 _Choice = tuple[int, bool, float, int]
-_Counts = NDArray[np.int64]
+_Counts = NDArray[np.integer[Any]]
 
 
 def _for_precision(true: _Counts, answered: _Counts, n_actual: int, aim: float) -> _Choice:
     del n_actual
     evidence = _evidence(true, answered, aim)
-    passing = np.flatnonzero(evidence >= -np.log(1 - CONFIDENCE))
+    passing = np.flatnonzero(evidence >= _PROOF)
     place = int(passing[-1]) if passing.size else int(np.argmax(evidence))
     return place, bool(passing.size), float(true[place] / answered[place]), int(answered[place])
 
@@ -192,7 +193,7 @@ def _for_precision(true: _Counts, answered: _Counts, n_actual: int, aim: float) 
 def _for_recall(true: _Counts, answered: _Counts, n_actual: int, aim: float) -> _Choice:
     del answered
     evidence = _evidence(true, np.full_like(true, n_actual), aim)
-    passing = np.flatnonzero(evidence >= -np.log(1 - CONFIDENCE))
+    passing = np.flatnonzero(evidence >= _PROOF)
     place = int(passing[0]) if passing.size else int(np.argmax(true))
     return place, bool(passing.size), float(true[place] / n_actual), n_actual
 
@@ -205,12 +206,12 @@ def _for_f1(true: _Counts, answered: _Counts, n_actual: int, aim: float) -> _Cho
 
 
 def _evidence(successes: _Counts, trials: _Counts, p: float) -> Doubles:
-    """n · KL(rate ‖ p), 0 for rates below p: exp(-evidence) bounds the chance of so good a rate were p the truth."""
-    rate = successes / trials
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.where(rate > 0, rate * np.log(rate / p), 0.0)
-        gain += np.where(rate < 1, (1 - rate) * np.log((1 - rate) / (1 - p)), 0.0)
-    return np.where(rate > p, trials * gain, 0.0)
+    """How unlikely so good a rate would be were p the truth: -log of the binomial tail, 0 for rates up to p."""
+    # Loaded here: choosing thresholds is part of training, and predicting must start without scipy.
+    from scipy.special import bdtrc
+
+    chance = np.maximum(bdtrc(successes - 1, trials, p), 1e-300)
+    return np.where(successes > p * trials, -np.log(chance), 0.0)
 
 
 def _unreached(plain: Thresholds, aim: Aim) -> Thresholds:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.tiny import codes, png, put, stored
 
 from tellapart.data.containers import content_id
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError, ImageError, Reason
 from tellapart.records import LabelSchema, Refusal, Roi, Sample, Task
-from tests.data.tiny import codes, png, put, stored
 
 ROI = Roi(((0.25, 0.0), (1.0, 0.5)), "left")
 SAMPLES = [

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.data.tiny import codes, png, put, seen, stored
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.files import has_image_magic, list_images
 from tellapart.data.writers import write
 from tellapart.errors import DataError, Reason
 from tellapart.records import Sample
-from tests.data.tiny import codes, png, put, seen, stored
 
 needs_links = pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="needs symbolic links")
 

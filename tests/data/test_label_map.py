@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data.tiny import codes, put, seen
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.label_map import LabelMap
 from tellapart.errors import DataError, Reason
 from tellapart.records import Sample
-from tests.data.tiny import codes, put, seen
 
 MAP = {"rename": {"dent": "defect", "crack": "defect"}, "ignore": ["dusty"], "drop": ["unusable"]}
 
@@ -45,9 +45,12 @@ def test_files_say_the_same_as_mappings(name: str, text: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "value, message",
     [
-        ({"renam": {}}, "label map: unknown key 'renam'; did you mean 'rename'?; known keys are rename, ignore, drop"),
+        ({"renam": {}}, "label map: unknown key 'renam'; did you mean 'rename'? (known: rename, ignore, drop)"),
         ({"ignore": "dusty"}, "label map: ignore: input should be a valid list"),
-        ({"rename": {"a": 1}, "drop": 2}, "label map: rename.a: input should be a valid string; drop: input should be a valid list"),
+        (
+            {"rename": {"a": 1}, "drop": 2},
+            "label map: rename.a: input should be a valid string; drop: input should be a valid list",
+        ),
         ({"rename": {"a": " "}}, "label map: 'a' is renamed to nothing; list it under ignore instead"),
         ({"rename": {"a": "b"}, "drop": ["a"]}, "label map: 'a' stands under more than one of rename, ignore, drop"),
     ],

@@ -124,7 +124,7 @@ def _check(label_map: LabelMap, where: str) -> None:
 
 def _fault(place: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return f"unknown key {place[0]!r}{_suggest(str(place[0]), set(_KEYS))}; known keys are {', '.join(_KEYS)}"
+        return f"unknown key {place[0]!r}{_suggest(str(place[0]), set(_KEYS))} (known: {', '.join(_KEYS)})"
     shown = ".".join(str(step) for step in place) or "label map"
     return f"{shown}: {message[:1].lower()}{message[1:]}"
 

@@ -106,7 +106,7 @@ def render(part: Part, k: int, height_px: int, still: Grid, rng: np.random.Gener
     scale = height_px / PICTURE[0]
     zoomed = scale * part.station.zoom
     shake_x, shake_y = rng.normal(0, 0.7, 2).tolist()
-    advance = 2.0 * k + float(rng.normal(0, 0.3))
+    advance = 1.8 * k + float(rng.normal(0, 0.3))
     base_y = (BELT + shake_y) * scale
     centre = (PICTURE[1] / 2 + shake_x) * scale + (part.position + advance) * zoomed
     scene = crop_backdrop(still, (round(-shake_x * scale), round(-shake_y * scale)))

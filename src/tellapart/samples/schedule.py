@@ -130,8 +130,8 @@ def _part(line: BottleLine, index: int, state: str, shift: _Shift, progress: flo
         light="daylight" if daylight > 0.66 else "mixed" if daylight > 0.33 else "lamps",
         captured_at=shift.start + timedelta(seconds=round(8 * 3600 * progress, 1)),
         exposure=_exposure(station, daylight, line, rng),
-        position=float(rng.uniform(-9, 4)) + (4 if line.later else 0),
-        spacing=float(rng.uniform(118, 140)),
+        position=float(rng.uniform(-11, 7)) + (4 if line.later else 0),
+        spacing=float(rng.uniform(102, 158)),
         travelled=float(rng.uniform(0, 1000)),
     )
 
@@ -162,7 +162,7 @@ def _look(plain: Look, faults: tuple[str, ...], rng: np.random.Generator) -> Loo
         capped="no_cap" not in faults,
         label_tilt=tilt,
         label_shift=shift,
-        turn=float(rng.normal(0, 0.13)),
+        turn=float(rng.normal(0, 0.18)),
         lean=float(rng.normal(0, 0.006)),
         sediment=float(rng.uniform(0.4, 1.0)) if dirty and rng.random() < 0.85 else 0.0,
         specks=_spots(rng, int(rng.integers(4, 11)) if dirty else 0, (102, 128), (1.8, 3.8)),
@@ -192,7 +192,7 @@ def _exposure(station: Station, daylight: float, line: BottleLine, rng: np.rando
         vignette=station.vignette,
         defocus_px=float(rng.uniform(0.45, 0.95) if rng.random() < 0.85 else rng.uniform(1.1, 1.9)) * pixels,
         motion_px=float(rng.uniform(0.4, 3.2)) * pixels,
-        noise=float(rng.uniform(0.016, 0.030)) * (1.5 if line.later else 1.0),
+        noise=float(rng.uniform(0.012, 0.024)) * (1.5 if line.later else 1.0),
     )
 
 

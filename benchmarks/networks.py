@@ -18,8 +18,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from torchvision_shim import import_torchvision
-
 from tellapart.backbones.convert import convert_file
 from tellapart.backbones.source_card import SourceCard
 
@@ -30,9 +28,9 @@ NAMES = ("mobilenetv3_small_100", "resnet18")
 
 def torch_network(name: str) -> Any:
     """The timm network with seeded random weights, in evaluation mode."""
-    import_torchvision()
     import timm
     import torch
+    import torchvision_shim  # noqa: F401  before timm, which imports torchvision
 
     torch.manual_seed(0)
     # timm starts the last scale of every residual block at 0: whole branches would answer 0.

@@ -2,7 +2,8 @@
 
 A torchvision wheel from PyPI carries C++ operators for the CUDA build of torch; beside a CPU-only torch they do not
 load, and `import torchvision` stops at the first operator that it wants to describe. Benchmarks use transforms and
-data sets only, which need none of them, so the operators are declared (not implemented) beforehand.
+data sets only, which need none of them, so the operators are declared (not implemented) beforehand. Importing this
+module does it; afterwards `import torchvision` works.
 """
 
 from __future__ import annotations
@@ -64,3 +65,6 @@ def _forget_half_imported() -> None:
 
     for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
         del sys.modules[name]
+
+
+torchvision = import_torchvision()

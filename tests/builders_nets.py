@@ -18,6 +18,7 @@ def classifier_net(
     size: int | str = "s",
     batch: int | str = "n",
     kind: int = TensorProto.FLOAT,
+    opset: int = 17,
 ) -> bytes:
     """Conv → ReLU → squeeze and excitation (`gate`) → pool → [hidden layer (`head`)] → linear layer with 5 logits."""
     rng = np.random.default_rng(7)
@@ -57,7 +58,7 @@ def classifier_net(
     inputs = [helper.make_tensor_value_info("image", kind, shape)]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 5])]
     graph = helper.make_graph(nodes, "net", inputs, outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -78,6 +78,19 @@ def test_uint8_networks_keep_their_own_normalisation() -> None:
     np.testing.assert_allclose(features.embedding, OnnxBackbone.open(as_float).run(IMAGES).embedding, rtol=1e-4)
 
 
+def test_half_precision_inputs() -> None:
+    data = convert(classifier_net(kind=TensorProto.FLOAT16), CARD).data
+    found = OnnxBackbone.open(data).run(IMAGES).embedding
+    np.testing.assert_allclose(found, original(classifier_net(), "flat", IMAGES), atol=5e-3)
+
+
+def test_old_files_are_lifted_to_opset_13() -> None:
+    data = convert(classifier_net(opset=11), CARD).data
+    assert onnx.load_model_from_string(data).opset_import[0].version == 13
+    found = OnnxBackbone.open(data).run(IMAGES).embedding
+    np.testing.assert_allclose(found, original(classifier_net(), "flat", IMAGES), atol=1e-5)
+
+
 def test_a_fixed_size_stays_fixed_and_a_fixed_batch_is_freed() -> None:
     backbone = OnnxBackbone.open(convert(classifier_net(size=24, batch=1), CARD).data)
     assert backbone.run(np.zeros((5, 24, 24, 3), np.uint8)).embedding.shape == (5, 8)

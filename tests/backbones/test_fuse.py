@@ -8,7 +8,7 @@ from tests.builders_nets import classifier_net
 from tests.builders_onnx import TINY_DIM, tiny_backbone_bytes
 
 from tellapart.backbones.convert import convert
-from tellapart.backbones.fuse import DistanceGraph, HeadGraph, fuse
+from tellapart.backbones.fuse import DistanceGraph, HeadGraph, fuse, fuse_arrays
 from tellapart.backbones.graph import GraphBuilder
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.source_card import SourceCard
@@ -21,6 +21,24 @@ IMAGES = RNG.integers(0, 256, (4, 32, 48, 3), np.uint8)
 def head(dim: int, activation: str) -> HeadGraph:
     parts = (RNG.standard_normal((dim, 3)), RNG.standard_normal(3), 0.5 + RNG.random(3), RNG.standard_normal(3))
     return HeadGraph(*(part.astype(np.float32) for part in parts), activation)
+
+
+def distance_arrays(dim: int) -> dict[str, np.ndarray]:
+    parts = {
+        "mean": RNG.standard_normal(dim),
+        "scale": 0.5 + RNG.random(dim),
+        "basis": np.linalg.qr(RNG.standard_normal((dim, 5)))[0],
+        "weight": RNG.random(5),
+        "rest": RNG.random(1),
+    }
+    return {name: part.astype(np.float32) for name, part in parts.items()}
+
+
+def expected_score(one: DistanceGraph, x: np.ndarray) -> np.ndarray:
+    z = (x - one.mean) / one.scale
+    inside = z @ one.basis
+    outside = z - inside @ one.basis.T
+    return np.sqrt(((inside * one.weight) ** 2).sum(axis=1) + (outside**2).sum(axis=1) * one.rest)
 
 
 def expected(one: HeadGraph, x: np.ndarray) -> np.ndarray:
@@ -45,14 +63,25 @@ def test_one_file_answers_like_backbone_and_head(activation: str, foreign: bool)
     embedding = OnnxBackbone.open(backbone).run(IMAGES).embedding
     dim = embedding.shape[1]
     linear = head(dim, activation)
-    mean, projection, centres = (RNG.standard_normal(shape).astype(np.float32) for shape in ((dim,), (dim, 5), (2, 5)))
-    distance = DistanceGraph(mean, projection, centres)
+    distance = DistanceGraph(*distance_arrays(dim).values())
     answers = run(fuse(backbone, probabilities=linear, n_classes=3, ood_score=distance))
     assert list(answers) == ["probabilities", "ood_score", "embedding"]
     np.testing.assert_allclose(answers["embedding"], embedding, atol=1e-6)
     np.testing.assert_allclose(answers["probabilities"], expected(linear, embedding), atol=1e-6)
-    apart = ((embedding - mean) @ projection)[:, None] - centres
-    np.testing.assert_allclose(answers["ood_score"], np.linalg.norm(apart, axis=2).min(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(answers["ood_score"], expected_score(distance, embedding), rtol=1e-4)
+
+
+def test_a_head_may_be_given_by_its_arrays() -> None:
+    linear, distance = head(TINY_DIM, "softmax"), distance_arrays(TINY_DIM)
+    arrays = {name: getattr(linear, name) for name in ("weight", "bias", "temperature", "offset")}
+    ood = {f"ood_{name}": value for name, value in distance.items()}
+    both = fuse(tiny_backbone_bytes(), probabilities=linear, n_classes=3, ood_score=DistanceGraph(**distance))
+    assert fuse_arrays(tiny_backbone_bytes(), {**arrays, **ood, "other": linear.bias}, activation="softmax") == both
+    plain = fuse(tiny_backbone_bytes(), probabilities=linear, n_classes=3)
+    assert fuse_arrays(tiny_backbone_bytes(), arrays, activation="softmax") == plain
+    del arrays["offset"], ood["ood_rest"]
+    with pytest.raises(BackboneError, match=r"^the head cannot be fused, arrays are missing: offset, ood_rest$"):
+        fuse_arrays(tiny_backbone_bytes(), {**arrays, **ood}, activation="softmax")
 
 
 def test_metadata_stands_beside_the_card_and_bytes_are_equal() -> None:

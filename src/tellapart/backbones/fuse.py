@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,23 +53,57 @@ class HeadGraph:
 
 @dataclass(frozen=True, slots=True)
 class DistanceGraph:
-    """Distance to the nearest centre in a projected space, float (n,): a score that grows with strangeness.
+    """Distance from a low-rank Gaussian, float (n,): a score that grows with strangeness.
 
-    `min over c of |(x - mean) @ projection - centres[c]|`; `mean` (d,), `projection` (d, r), `centres` (c, r). With the
-    whitening matrix as projection and one centre at 0 it is the Mahalanobis distance.
+    With z = (x - mean) / scale and p = z @ basis: `sqrt(sum((p * weight)²) + sum((z - p @ basisᵀ)²) * rest)`; `mean` and
+    `scale` (d,), `basis` (d, r), `weight` (r,), `rest` (1,), all float32.
     """
 
     mean: Floats
-    projection: Floats
-    centres: Floats
+    scale: Floats
+    basis: Floats
+    weight: Floats
+    rest: Floats
 
     def __call__(self, g: GraphBuilder, embedding: str) -> str:
         """Add the score's nodes; returns the score (n,)."""
-        x = g.add("MatMul", g.add("Sub", embedding, g.constant(self.mean)), g.constant(self.projection))
-        apart = g.add("Sub", g.add("Unsqueeze", x, g.ints(1)), g.constant(self.centres[None]))
-        squares = g.add("ReduceSum", g.add("Mul", apart, apart), g.ints(2), keepdims=0)
-        nearest = g.add_many("TopK", [squares, g.ints(1)], 2, axis=1, largest=0)[0]
-        return g.add("Sqrt", g.add("Squeeze", nearest, g.ints(1)))
+        z = g.add("Div", g.add("Sub", embedding, g.constant(self.mean)), g.constant(self.scale))
+        inside = g.add("MatMul", z, g.constant(self.basis))
+        outside = g.add("Sub", z, g.add("MatMul", inside, g.constant(np.ascontiguousarray(self.basis.T))))
+        weighted = _squares(g, g.add("Mul", inside, g.constant(self.weight)))
+        remainder = g.add("Mul", _squares(g, outside), g.constant(self.rest))
+        return g.add("Sqrt", g.add("Add", weighted, remainder))
+
+
+def _squares(g: GraphBuilder, x: str) -> str:
+    """Sum of squares over the columns: (n, d) → (n,)."""
+    return g.add("ReduceSum", g.add("Mul", x, x), g.ints(1), keepdims=0)
+
+
+def fuse_arrays(
+    backbone: bytes, arrays: Mapping[str, NDArray[Any]], *, activation: str, metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """`fuse` with a head given by its arrays, named as in `head.safetensors`.
+
+    `weight`, `bias`, `temperature`, `offset` as in `HeadGraph`; `ood_mean`, `ood_scale`, `ood_basis`, `ood_weight`, `ood_rest`
+    as in `DistanceGraph`, all or none of them; other names are ignored. `activation` is "softmax" or "sigmoid".
+
+    Raises:
+        BackboneError: `backbone_invalid` when an array is missing or the parts do not fit.
+    """
+    names = [f"ood_{field.name}" for field in fields(DistanceGraph)] if "ood_mean" in arrays else []
+    missing = [name for name in ("weight", "bias", "temperature", "offset", *names) if name not in arrays]
+    if missing:
+        message = f"the head cannot be fused, arrays are missing: {', '.join(missing)}"
+        raise BackboneError(Reason.BACKBONE_INVALID, message)
+    weight, bias, temperature, offset = (arrays[name] for name in ("weight", "bias", "temperature", "offset"))
+    return fuse(
+        backbone,
+        probabilities=HeadGraph(weight, bias, temperature, offset, activation),
+        n_classes=weight.shape[1],
+        ood_score=DistanceGraph(*(arrays[name] for name in names)) if names else None,
+        metadata=metadata,
+    )
 
 
 def fuse(

@@ -28,9 +28,11 @@ NAMES = ("mobilenetv3_small_100", "resnet18")
 
 def torch_network(name: str) -> Any:
     """The timm network with seeded random weights, in evaluation mode."""
+    from torchvision_shim import import_torchvision
+
+    import_torchvision()  # before timm, which imports it as well
     import timm
     import torch
-    import torchvision_shim  # noqa: F401  before timm, which imports torchvision
 
     torch.manual_seed(0)
     # timm starts the last scale of every residual block at 0: whole branches would answer 0.

@@ -23,7 +23,7 @@ from tellapart.backbones.source_card import SourceCard
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-NAMES = ("mobilenetv3_small_100", "resnet18")
+TIMM_NAMES = {"mobilenet_v3_small": "mobilenetv3_small_100", "resnet18": "resnet18"}
 
 
 def torch_network(name: str) -> Any:
@@ -37,7 +37,7 @@ def torch_network(name: str) -> Any:
     torch.manual_seed(0)
     # timm starts the last scale of every residual block at 0: whole branches would answer 0.
     options = {"zero_init_last": False} if name.startswith("resnet") else {}
-    network = timm.create_model(name, pretrained=False, exportable=True, **options)
+    network = timm.create_model(TIMM_NAMES[name], pretrained=False, exportable=True, **options)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.8, 1.2)
@@ -60,7 +60,7 @@ def write_foreign(name: str, path: Path, size: int = 224) -> SourceCard:
     card = SourceCard(
         name=f"{name}-random",
         licence="Apache-2.0",
-        source=f"timm/{name}, random weights",
+        source=f"timm/{TIMM_NAMES[name]}, random weights",
         size=(size, size),
         mean=MEAN,
         std=STD,
@@ -83,7 +83,7 @@ def write_network(name: str, path: str | Path, size: int = 224) -> Path:
 
 def mobilenet_v3_small(path: str | Path, size: int = 224) -> Path:
     """MobileNetV3-small, 1,024 columns."""
-    return write_network("mobilenetv3_small_100", path, size)
+    return write_network("mobilenet_v3_small", path, size)
 
 
 def resnet18(path: str | Path, size: int = 224) -> Path:
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=224)
     options = parser.parse_args()
-    for name in NAMES:
+    for name in TIMM_NAMES:
         path = write_network(name, options.folder / f"{name}.onnx", options.size)
         print(f"{path} {path.stat().st_size / 2**20:.1f} MiB")
 

@@ -176,6 +176,12 @@ def test_a_saved_data_set_moves_with_its_folder(tmp_path: Path) -> None:
     assert Dataset.from_parquet(tmp_path / "new/set.parquet").bytes_of(0) == png(0)
 
 
+def test_a_saved_data_set_beside_its_images_does_not_hide_them(tmp_path: Path) -> None:
+    dataset = Dataset.read(put(tmp_path, "a/1.png", "b/2.png"))
+    dataset.to_parquet(tmp_path / "set.parquet")
+    assert Dataset.read(tmp_path).samples == dataset.samples == Dataset.read(tmp_path / "set.parquet").samples
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 no", b"x" * 1000])
 def test_a_damaged_file_is_one_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "set.parquet").write_bytes(content)

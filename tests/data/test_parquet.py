@@ -86,6 +86,14 @@ def test_what_is_written_names_its_classes_for_others(tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "o.parquet")["label"].to_list() == [0, 1, None]
 
 
+def test_other_libraries_find_the_class_names(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet", reason="pyarrow stands for Hugging Face's datasets here")
+    dataset = stored(tmp_path, [Sample("a.png", ("x",)), Sample("b.png", ("y",))])
+    write(dataset, tmp_path / "o.parquet", format="parquet")
+    assert b"huggingface" in pyarrow.read_schema(tmp_path / "o.parquet").metadata
+    assert pyarrow.read_table(tmp_path / "o.parquet").to_pylist()[1]["image"]["bytes"] == png(1)
+
+
 @pytest.mark.skipif(not (SHARED / "cifar10-test.parquet").is_file(), reason="needs ../shared/data")
 def test_cifar_10_as_it_is_published() -> None:
     dataset = Dataset.read(SHARED / "cifar10-test.parquet")

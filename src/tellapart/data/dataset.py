@@ -185,8 +185,9 @@ class Dataset:
         column = {name: i for i, name in enumerate(schema.names)}
         matrix = np.zeros((len(self), len(column)), np.uint8)
         lists = self.table["labels"]
-        rows = np.repeat(np.arange(len(self)), lists.list.len().to_numpy())
-        names = lists.explode(empty_as_null=False).to_list()
+        sizes = lists.list.len().to_numpy()
+        rows = np.repeat(np.arange(len(self)), sizes)
+        names = lists.filter(sizes > 0).explode().to_list()
         unknown = sorted(set(names) - set(column))
         if unknown:
             schema.index(unknown[0])

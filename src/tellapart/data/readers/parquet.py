@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart.data.containers import image_bytes, image_column, no_parquet, row_uri, translated
+from tellapart.data.files import list_images
 from tellapart.data.readers.protocol import ReadOptions, ReadResult
 from tellapart.data.readers.rows import Roles, RowCollector, text_of
 from tellapart.data.split_names import normalise_split
@@ -31,7 +32,9 @@ class Parquet:
 
     def accepts(self, path: Path) -> bool:
         """A .parquet file, or a folder with some and no images beside them."""
-        return path.suffix.lower() == ".parquet" if path.is_file() else bool(path.is_dir() and shards(path))
+        if path.is_file():
+            return path.suffix.lower() == ".parquet"
+        return path.is_dir() and bool(shards(path)) and not list_images(str(path)).uris
 
     def read(self, path: Path, options: ReadOptions) -> ReadResult:
         """Only columns other than the images are read, and of those whether they hold bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tellapart.errors import DataError, ImageError, Reason
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Refusal, Sample
 
+_ARROW_KEY = b"ARROW:schema"
 _ROW_GROUP_ROWS = 2_000
 _MAX_BYTES = 4 * 2**30
 
@@ -81,3 +83,21 @@ def _write(path: Path, images: list[dict[str, Any]], samples: Sequence[Sample], 
     metadata = {"huggingface": json.dumps({"info": {"features": features}}, ensure_ascii=False)}
     with atomic_path(path) as temporary:
         pl.DataFrame(columns).write_parquet(temporary, row_group_size=_ROW_GROUP_ROWS, metadata=metadata)
+        _hide_arrow_schema(temporary)
+
+
+def _hide_arrow_schema(path: Path) -> None:
+    """Rename the footer's key `ARROW:schema`, which polars always writes.
+
+    While it is there, pyarrow (and so Hugging Face's `datasets`) takes the schema's metadata from it alone, and our class
+    names, which stand beside it, are lost. The new key has the same length, so nothing in the file moves.
+    """
+    with open(path, "r+b") as file:
+        file.seek(-8, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - length, os.SEEK_END)
+        start = file.tell()
+        footer = file.read(length)
+        if footer.count(_ARROW_KEY) == 1:
+            file.seek(start + footer.index(_ARROW_KEY))
+            file.write(b"polarschema!")

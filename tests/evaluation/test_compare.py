@@ -87,3 +87,16 @@ def test_unknown_metric_lists_the_known() -> None:
     with pytest.raises(SettingsError) as caught:
         compare(scored, scored, metric="acuracy")
     assert str(caught.value).startswith("unknown metric 'acuracy'; this task knows accuracy, accuracy_answered, ")
+
+
+def test_five_better_images_are_too_few_for_a_winner() -> None:
+    y = np.zeros(100, dtype=int)
+    weak = np.tile([0.9, 0.1], (100, 1))
+    weak[:5] = [0.1, 0.9]
+    schema = schema_of(Task.BINARY, 2)
+    got = compare(score(weak, y, schema), score(np.tile([0.9, 0.1], (100, 1)), y, schema), metric="accuracy")
+    assert got.difference.low is not None
+    assert got.difference.low > 0
+    assert got.mcnemar is not None
+    assert got.mcnemar.p_value == pytest.approx(0.0625)
+    assert got.better is None

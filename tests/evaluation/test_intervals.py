@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from tests.evaluation.builders import exclusive, schema_of
 
-from tellapart.evaluation.intervals import Estimate, bootstrap, estimate_all, resample_count, t_quantile, wilson
+from tellapart.evaluation.intervals import (
+    Behind,
+    Estimate,
+    bootstrap,
+    estimate_all,
+    interval,
+    resample_count,
+    t_quantile,
+    wilson,
+)
 from tellapart.evaluation.metrics import Measurer
 from tellapart.evaluation.scored import score
 from tellapart.evaluation.units import units_of
@@ -136,3 +145,19 @@ def test_intervals_contain_the_truth(lift: float) -> None:
 
 def test_large_data_gets_fewer_replicates() -> None:
     assert [resample_count(n) for n in (10, 20_000, 50_000, 10**7)] == [1000, 1000, 400, 200]
+
+
+def test_few_groups_use_students_t_and_the_unbiased_variance() -> None:
+    replicates = np.linspace(0.6, 0.9, 1001)
+    behind = Behind(n=1000, units=5, most=1000.0, sure=5.0)
+    got = interval("accuracy", 0.8, replicates, behind, grouped=True)
+    effective = 0.8 * 0.2 / (replicates.var() * 5 / 4)
+    assert (got.low, got.high) == pytest.approx(wilson(0.8, effective, t_quantile(0.975, 4)))
+    assert got.n_groups == 5
+
+
+def test_losses_get_percentiles_around_the_value() -> None:
+    replicates = np.random.default_rng(0).normal(2.0, 0.1, 1000)
+    got = interval("log_loss", 2.0, replicates, Behind(100, 100, 100.0, 100.0), grouped=False)
+    assert got.method == "bootstrap"
+    assert (got.low, got.high) == pytest.approx((1.8, 2.2), abs=0.03)

@@ -111,6 +111,8 @@ def test_sections_of_a_multiclass_report() -> None:
     ]  # fmt: skip
     for word in ("Refused files: 2", "truncated", "tellapart train parts/ -o <model>", "left unknown", "Closest calls"):
         assert word in page.text
+    shown = HOSTILE.replace("\n", "\N{REPLACEMENT CHARACTER}")
+    assert f"{shown}: {shown}, answered break" in {a.get("alt") for tag, a in page.tags if tag == "img"}
     kinds = [a["src"][:16] for tag, a in page.tags if tag == "img" and a["src"]]
     assert kinds == ["data:image/jpeg;", "data:image/png;b", "data:image/jpeg;", "data:image/webp;"]
 

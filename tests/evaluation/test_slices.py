@@ -6,6 +6,9 @@ import numpy as np
 from tests.evaluation.builders import exclusive, schema_of
 
 from tellapart.evaluation.evaluation import evaluate
+from tellapart.evaluation.intervals import Estimate
+from tellapart.evaluation.scored import score
+from tellapart.evaluation.slices import slices
 from tellapart.records import Task
 
 
@@ -43,3 +46,19 @@ def test_slice_value_is_the_metric_of_its_rows() -> None:
     alone = evaluate(p[:45], y[:45], schema_of(Task.MULTICLASS, 3))
     value = next(s for s in found.slices if s.value == "a")
     assert value.estimate.value == alone.metrics[value.metric].value
+
+
+def test_a_slice_is_marked_only_when_its_interval_lies_wholly_below() -> None:
+    p, y = exclusive(60, 2, seed=5)
+    scored, metadata = score(p, y, schema_of(Task.BINARY, 2)), {"half": ["a"] * 30 + ["b"] * 30}
+
+    def marks(low: float) -> list[bool]:
+        overall = Estimate(1.0, low, 1.0, 60)
+        return [s.below for s in slices(scored, metadata, metric="accuracy", overall=overall)]
+
+    highest = max(
+        s.estimate.high or 0 for s in slices(scored, metadata, metric="accuracy", overall=Estimate(1, 1, 1, 9))
+    )
+    assert highest < 1
+    assert marks(highest + 1e-6) == [True, True]
+    assert marks(0.0) == [False, False]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tellapart.errors import DataError, Reason
 from tellapart.evaluation.advice import Advice, advise
 from tellapart.evaluation.curves import Confusion, Curves, confusion, curves
-from tellapart.evaluation.intervals import LEVEL, Estimate, estimate_all
+from tellapart.evaluation.intervals import LEVEL, Estimate, Estimates, estimate_all
 from tellapart.evaluation.metrics import Measurer
 from tellapart.evaluation.mistakes import Cases, cases
 from tellapart.evaluation.plain import from_plain, to_plain
-from tellapart.evaluation.scored import Bools, Floats, score
+from tellapart.evaluation.scored import Bools, Floats, Scored, score
 from tellapart.evaluation.slices import Slice, slices
 from tellapart.evaluation.units import units_of
 from tellapart.evaluation.wording import percent
@@ -155,11 +155,6 @@ def evaluate(
     parts = slices(
         scored, columns, metric=advice.headline, overall=found.overall[advice.headline], unit=unit, seed=seed
     )
-    counts = zip(schema.names, scored.targets.sum(axis=0).tolist(), scored.decided.sum(axis=0).tolist(), strict=True)
-    per_class = tuple(
-        ClassMetrics(name, support, predicted, {metric: values[j] for metric, values in found.per_class.items()})
-        for j, (name, support, predicted) in enumerate(counts)
-    )
     return Evaluation(
         task=schema.task.value,
         labels=schema.names,
@@ -171,12 +166,20 @@ def evaluate(
         seed=seed,
         headline_metric=advice.headline,
         metrics=found.overall,
-        per_class=per_class,
+        per_class=_class_by_class(scored, found),
         advice=advice,
         confusion=confusion(scored) if scored.exclusive else None,
         curves=curves(scored),
         slices=parts,
         cases=cases(scored, uris=uris, ood_scores=ood_scores),
+    )
+
+
+def _class_by_class(scored: Scored, found: Estimates) -> tuple[ClassMetrics, ...]:
+    supports, answers = scored.targets.sum(axis=0).tolist(), scored.decided.sum(axis=0).tolist()
+    return tuple(
+        ClassMetrics(name, supports[j], answers[j], {metric: values[j] for metric, values in found.per_class.items()})
+        for j, name in enumerate(scored.schema.names)
     )
 
 

@@ -187,12 +187,18 @@ def _ranking_columns(scored: Scored) -> tuple[dict[str, Floats], dict[str, Float
     for name, metric in _RANKINGS.items():
         results = [metric(scored.probabilities[:, j], scored.targets[:, j]) for j in range(k)]
         ranked[name] = np.array([value for value, _ in results])
-        columns[name] = np.stack([influence for _, influence in results], axis=1)
+        columns[name] = np.stack([influence for _, influence in results], axis=1) * _small_sample(scored.targets)
         if not scored.exclusive:
             value, influence = metric(scored.probabilities.ravel(), scored.targets.ravel())
             ranked[f"{name}_micro"] = np.array([value])
             columns[f"{name}_micro"] = influence.reshape(n, k).sum(axis=1)[:, None]
     return columns, ranked
+
+
+def _small_sample(targets: Bools) -> Floats:
+    """Factor per class by which influences understate the spread of few images: m/(m - 1) in variance, as DeLong's."""
+    fewer = np.minimum(targets.sum(axis=0), (~targets).sum(axis=0)).clip(2)
+    return np.asarray(np.sqrt(fewer / (fewer - 1)))
 
 
 def _from_means(sums: dict[str, Floats]) -> dict[str, Floats]:

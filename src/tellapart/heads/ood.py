@@ -142,12 +142,28 @@ def _principal(z: Floats) -> tuple[Doubles, Floats]:
     """Variances, falling, and directions (d, m) of centred rows; through the smaller of the two Gram matrices."""
     n, d = z.shape
     if d <= n:
-        values, vectors = np.linalg.eigh(z.T @ z / np.float32(n))
-        return np.maximum(values[::-1], 0).astype(np.float64), vectors[:, ::-1]
-    values, vectors = np.linalg.eigh(z @ z.T / np.float32(n))
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+        values, vectors = _leading(z.T @ z / np.float32(n))
+        return values.astype(np.float64), vectors
+    values, vectors = _leading(z @ z.T / np.float32(n))
     lengths = np.sqrt(np.maximum(values * np.float32(n), 1e-20))
     return values.astype(np.float64), z.T @ (vectors / lengths)
+
+
+def _leading(gram: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues, falling, and eigenvectors; of large matrices about the first 288 (Halko et al. 2011, algorithm 4.4).
+
+    Those few cost half the time, and a variance is exact for the direction it comes with, however near that is.
+    """
+    size, wanted = len(gram), _LARGEST_RANK + 32
+    if size <= 2 * wanted:
+        values, vectors = np.linalg.eigh(gram)
+        return np.maximum(values[::-1], 0), vectors[:, ::-1]
+    span = gram @ np.random.default_rng(0).standard_normal((size, wanted), dtype=np.float32)
+    for _ in range(2):
+        span = gram @ np.linalg.qr(span)[0]
+    basis = np.linalg.qr(span)[0]
+    values, turn = np.linalg.eigh(basis.T @ (gram @ basis))
+    return np.maximum(values[::-1], 0), np.asarray(basis @ turn[:, ::-1], np.float32)
 
 
 def _rank(values: Doubles, total: float, n: int) -> int:

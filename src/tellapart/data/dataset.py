@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tellapart.data.label_map import LabelMap
+    from tellapart.data.readers.protocol import ReadKeywords
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Dataset:
         label_map: LabelMap | Mapping[str, Any] | str | Path | None = None,
         task: Task | str | None = None,
         positive: str | None = None,
-        **options: Any,
+        **options: Unpack[ReadKeywords],
     ) -> Dataset:
         """Read any format of `docs/data.md`; `format` None looks at the files. Images are listed, not opened.
 

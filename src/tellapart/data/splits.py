@@ -83,7 +83,9 @@ def assign_splits(
     seeded = _seed_rare(gathered, fixed, names, shares, seed)
     parts = deal(gathered, shares, seeded, seed)
     each = np.where(given >= 0, given, parts[gathered.of])
-    return _report(each, given, gathered, before, names, shares, labels, label_names)
+    torn = np.flatnonzero((before > 0).sum(axis=1) > 1)
+    leaks = tuple(_leak(gathered, int(group), given, names) for group in torn)
+    return _report(each, leaks, names, shares, labels != 0, label_names)
 
 
 def group_folds(
@@ -165,13 +167,15 @@ def _seed_rare(groups: Groups, fixed: Ints, names: tuple[str, ...], shares: list
 
 
 def _report(
-    each: Ints, given: Ints, groups: Groups, votes: Ints, names: tuple[str, ...], shares: list[float],
-    labels: NDArray[np.generic], label_names: Sequence[str] | None,
-) -> Splits:  # fmt: skip
-    present = labels != 0
+    each: Ints,
+    leaks: tuple[Leak, ...],
+    names: tuple[str, ...],
+    shares: list[float],
+    present: NDArray[np.bool_],
+    label_names: Sequence[str] | None,
+) -> Splits:
     counts = np.stack([present[each == part].sum(axis=0) for part in range(len(names))]).astype(np.int64)
     sizes = np.bincount(each, minlength=len(names))
-    leaks = tuple(_leak(groups, int(group), given, names) for group in np.flatnonzero((votes > 0).sum(axis=1) > 1))
     warnings = _warnings(counts, sizes, names, shares, label_names)
     if leaks:
         torn = f"{len(leaks)} groups are torn apart by the given split, so its test results are too good"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from tellapart.data.containers import no_parquet, translated
 from tellapart.data.dataset import Dataset, as_task
@@ -17,7 +17,7 @@ from tellapart.data.readers.imagefolder import ImageFolder
 from tellapart.data.readers.jsonl import Jsonl
 from tellapart.data.readers.label_studio import LabelStudio
 from tellapart.data.readers.parquet import Parquet
-from tellapart.data.readers.protocol import Reader, ReadOptions, ReadResult
+from tellapart.data.readers.protocol import Reader, ReadKeywords, ReadOptions, ReadResult
 from tellapart.data.readers.rows import sample_order
 from tellapart.errors import DataError, Reason
 from tellapart.records import Task
@@ -76,7 +76,7 @@ def read(
     label_map: LabelMap | Mapping[str, Any] | str | Path | None = None,
     task: Task | str | None = None,
     positive: str | None = None,
-    **options: Any,
+    **options: Unpack[ReadKeywords],
 ) -> Dataset:
     """See `Dataset.read`."""
     path = Path(path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tellapart.data.containers import image_bytes, image_column, no_parquet, row_uri, translated
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _BATCH_ROWS = 50_000
+_PATH, _PART = "\0path", "\0part"
 
 
 class Parquet:
@@ -79,39 +81,44 @@ def _read_file(path: Path, uri: str, images_elsewhere: bool, collector: RowColle
     if column is None and "file" not in roles.of:
         message = f"{path}: no column of images and none named file_name; columns are {', '.join(schema)}"
         raise DataError(Reason.DATASET_FORMAT, message)
-    base = path.resolve().as_posix() if images_elsewhere else uri
-    collector.roles = Roles(roles.of, tuple(pair for pair in roles.metadata if schema[pair[0]] != pl.Binary))
-    split = normalise_split(path.stem.split("-")[0]) or normalise_split(path.parent.name)
+    part = normalise_split(path.stem.split("-")[0]) or normalise_split(PurePosixPath(uri).parent.name)
+    split = part if "split" not in roles.of else None
+    metadata = tuple(pair for pair in roles.metadata if schema[pair[0]] != pl.Binary)
+    # Names that no column of a file has, for what does not stand in a column.
+    of = {"file": _PATH, **roles.of} | ({"split": _PART} if split else {})
+    collector.roles = Roles(of, metadata)
+    images = _Images(path.resolve().as_posix() if images_elsewhere else uri, sizes, paths)
     light = [name for name in schema if schema[name] != pl.Binary and name != column]
+    label_names = names.get(of.get("labels", ""))
     for i, row in enumerate(parquet_rows(path, light)):
-        _add_row(row, i, base, split, sizes, paths, names, collector)
+        _add_row({**row, _PART: split}, row_uri(images.uri, i), images, label_names, collector)
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The image column of a file: bytes and path per row, None where the file has no such column."""
+
+    uri: str
+    sizes: list[int] | None
+    paths: list[str | None] | None
 
 
 def _add_row(
-    row: dict[str, Any], i: int, base: str, split: str | None, sizes: list[int] | None,
-    paths: list[str | None] | None, names: dict[str, list[str]], collector: RowCollector,
-) -> None:  # fmt: skip
+    row: dict[str, Any], where: str, images: _Images, names: list[str] | None, collector: RowCollector
+) -> None:
     of = collector.roles.of if collector.roles else {}
-    where = row_uri(base, i)
-    if split is not None and "split" not in of:
-        row["split"] = split
-        collector.roles = Roles({**of, "split": "split"}, collector.roles.metadata if collector.roles else ())
-    label_column = of.get("labels", "")
     try:
-        labels = named_labels(row.get(label_column), names.get(label_column))
+        labels = named_labels(row.get(of.get("labels", "")), names)
     except DataError as exc:
         collector.refuse(where, exc.reason, f"{where}: {exc}")
         return
-    if sizes is None:
+    i = int(where.rpartition("=")[2])
+    if images.sizes is None:
         collector.add(row, where=where, labels=labels)
-    elif sizes[i] > 0:
+    elif images.sizes[i] > 0:
         collector.add(row, where=where, uri=where, labels=labels)
-    elif paths is not None and paths[i]:
-        file = of.get("file", "\0path")
-        roles = collector.roles or Roles({}, ())
-        collector.roles = Roles({**roles.of, "file": file}, roles.metadata)
-        collector.add({**row, file: paths[i]}, where=where, labels=labels)
-        collector.roles = roles
+    elif images.paths is not None and images.paths[i]:
+        collector.add({**row, of["file"]: images.paths[i]}, where=where, labels=labels)
     else:
         collector.refuse(where, Reason.EMPTY_FILE, f"{where}: the row holds no image bytes")
 

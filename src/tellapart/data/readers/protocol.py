@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from tellapart.records import Refusal, Sample
 
@@ -21,6 +21,15 @@ class ReadOptions:
     allow_outside: bool = False
     regions: bool = False
     multilabel: bool | None = None
+
+
+class ReadKeywords(TypedDict, total=False):
+    """`ReadOptions` as keyword arguments of `Dataset.read`."""
+
+    images: str | Path | None
+    allow_outside: bool
+    regions: bool
+    multilabel: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,11 +263,10 @@ def by_slice(evaluation: Evaluation) -> str:
     start = _scale_start([s.estimate for s in evaluation.slices])
     rows = [
         [
-            f"{text(s.column)} = {text(s.value)}",
+            f"{text(s.column)} = {text(s.value)}" + (' <small class="low">below the rest</small>' if s.below else ""),
             _with_interval(s.estimate),
             whisker(s.estimate, overall.value, start),
             f"{s.n:,}",
-            '<span class="low">below the rest</span>' if s.below else "",
         ]
         for s in evaluation.slices
     ]
@@ -277,7 +276,7 @@ def by_slice(evaluation: Evaluation) -> str:
         f"{capital(name)} in parts of the data, worst first; the tick marks the overall {number(overall.value)}. "
         + (f"{low} lie{'s' if low == 1 else ''} wholly below it." if low else "None lies clearly below it.")
     )
-    heads = ["Slice", capital(name), _scale_name(start), "Images", "Remark"]
+    heads = ["Slice", capital(name), _scale_name(start), "Images"]
     return section(
         "slices", "Slices", paragraph(intro), table(f"{capital(name)} by slice", heads, rows, numeric=[1, 3])
     )

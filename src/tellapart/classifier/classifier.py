@@ -219,6 +219,13 @@ def _is_many(images: ImageLike | Sequence[ImageLike]) -> bool:
     return not isinstance(images, (str, Path, bytes, RgbImage, np.ndarray))
 
 
-def _jobs(images: Any, roi: Roi | None) -> list[Job]:
+def _jobs(images: Any, roi: Roi | None) -> list[Job | Refusal]:
     many = images if _is_many(images) else [images]
-    return [as_job(image, i, roi) for i, image in enumerate(many)]
+    return [_job_or_refusal(image, i, roi) for i, image in enumerate(many)]
+
+
+def _job_or_refusal(image: ImageLike, index: int, roi: Roi | None) -> Job | Refusal:
+    try:
+        return as_job(image, index, roi)
+    except ImageError as error:
+        return Refusal.of(f"image-{index}", error)

@@ -25,7 +25,7 @@ from tellapart.workflows.costs import cost_matrix
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.facts import slicing_columns
 from tellapart.workflows.progress import Progress, silent
-from tellapart.workflows.report import counts_by_split, render
+from tellapart.workflows.report import counts_by_split, render, warnings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ def _write(found: Judged, classifier: Classifier, folder: Path) -> None:
     background = Background(
         splits=counts_by_split(dataset, dataset.splits),
         refusals=dataset.refusals,
-        notes=found.notes(),
+        notes=warnings_of(found.notes()),
         reproduce=[f"tellapart evaluate {classifier.location or classifier.card.name} DATA -o {folder}"],
     )
     title = f"{classifier.card.name} on {dataset.root.name if dataset.root else 'these images'}"

@@ -49,7 +49,12 @@ def counts_by_split(dataset: Dataset, splits: Sequence[str | None]) -> Counts:
     for split, sample in zip(splits, dataset.samples, strict=True):
         for name in sample.labels or ():
             counts[split or "all"][name] += 1
-    return {split: dict(row) for split, row in counts.items()}
+    return {split: dict(counts[split]) for split in ("train", "val", "test", "all") if split in counts}
+
+
+def warnings_of(lines: Sequence[str]) -> list[str]:
+    """The warnings among summary lines, without the column that names them."""
+    return [line.removeprefix("warning").strip() for line in lines if line.startswith("warning")]
 
 
 def _gallery(classifier: Classifier, evaluation: Evaluation, dataset: Dataset) -> list[GalleryItem]:

@@ -35,7 +35,7 @@ from tellapart.workflows.golden import golden_images
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import reference_parquet
-from tellapart.workflows.report import counts_by_split, render
+from tellapart.workflows.report import counts_by_split, render, warnings_of
 
 
 def train(
@@ -185,7 +185,7 @@ class _Work:
         background = Background(
             splits=counts_by_split(self.images.dataset, self.parted.splits.assigned),
             refusals=self.images.dataset.refusals,
-            notes=[*classifier.card.data["summary"], *classifier.card.training["summary"]],
+            notes=warnings_of([*classifier.card.data["summary"], *classifier.card.training["summary"]]),
             reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
         )
         report = render(classifier, evaluation, judged, title=classifier.card.name, background=background)

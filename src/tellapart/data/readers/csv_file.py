@@ -151,7 +151,7 @@ def _header(path: Path, rows: Iterator[Row]) -> list[str]:
     if "file" not in Roles.find(names).of:
         told = ", ".join(repr(name) for name in names[:12])
         raise DataError(Reason.DATASET_FORMAT, f"{path}: no column file_name in the header; it has {told:.300}")
-    return [name or f"\0{i}" for i, name in enumerate(names)]
+    return [raw if name else f"\0{i}" for i, (name, raw) in enumerate(zip(names, header, strict=True))]
 
 
 def _refuse_fault(collector: RowCollector, where: str, fault: str) -> None:

@@ -50,7 +50,12 @@ class Roles:
         }
         # Columns without a name (pandas' index) come as "\0…" and mean nothing.
         rest = [name for name in columns if name not in of.values() and name.strip() and name[0] != "\0"]
-        return cls(of, tuple((name, name.removeprefix(METADATA_PREFIX)) for name in rest))
+        return cls(of, tuple((name, _metadata_key(name)) for name in rest))
+
+
+def _metadata_key(column: str) -> str:
+    """Inverse of `metadata_column`: literal behind the prefix, stripped without it."""
+    return column.removeprefix(METADATA_PREFIX) if column.startswith(METADATA_PREFIX) else column.strip()
 
 
 def metadata_column(key: str) -> str:

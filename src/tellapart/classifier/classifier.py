@@ -212,11 +212,18 @@ def as_job(image: ImageLike, index: int, roi: Roi | None = None) -> Job:
                 Reason.UNSUPPORTED_FORMAT,
                 f"an array must hold sRGB pixels as uint8 (height, width, 3), got {image.dtype} {image.shape}",
             ) from exc
+    if not isinstance(image, (bytes, RgbImage)):
+        raise ImageError(
+            Reason.UNSUPPORTED_FORMAT,
+            "an image is a path, the bytes of a file, or uint8 (height, width, 3) sRGB pixels, got "
+            f"{type(image).__name__}; of a Pillow image give numpy.asarray(image.convert('RGB'))",
+        )
     return Job(name, image, roi)
 
 
 def _is_many(images: ImageLike | Sequence[ImageLike]) -> bool:
-    return not isinstance(images, (str, Path, bytes, RgbImage, np.ndarray))
+    one = (str, Path, bytes, bytearray, memoryview, RgbImage, np.ndarray)
+    return hasattr(images, "__iter__") and not isinstance(images, one)
 
 
 def _jobs(images: Any, roi: Roi | None) -> list[Job | Refusal]:

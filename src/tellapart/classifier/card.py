@@ -73,8 +73,12 @@ class ModelCard:
             written_by = int(value["format"])
             if written_by <= FORMAT:
                 schema = _schema_from_json(value)
-                return cls(schema=schema, **{f.name: value[f.name] for f in fields(cls) if f.name != "schema"})
-        except (ValueError, KeyError, TypeError, TellapartError) as exc:
+                card = cls(schema=schema, **{f.name: value[f.name] for f in fields(cls) if f.name != "schema"})
+                # No checksum guards model.json itself; its id covers the parts of it that decide answers.
+                if card.model_id != value["model_id"]:
+                    raise ValueError("its labels, thresholds or checksums are not those of its model_id")
+                return card
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TellapartError) as exc:
             raise ModelError(
                 Reason.MODEL_DAMAGED,
                 f"the model {location} is damaged: model.json is not a model card ({exc!r}); copy it again",

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+import struct
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,8 @@ from tellapart.errors import ModelError, Reason
 from tellapart.files import replacing
 
 CARD = "model.json"
-_MAX_CARD_BYTES = 64 * 2**20
+# What Python's zipfile raises for a file that is none, or no whole one: encrypted members are a RuntimeError.
+_ZIP_FAULTS = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, KeyError, struct.error, OverflowError)
 
 
 class ModelFiles(Protocol):
@@ -72,7 +74,7 @@ class ZipFiles:
         try:
             self._zip = zipfile.ZipFile(path)
             self._members = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as exc:
+        except _ZIP_FAULTS as exc:
             raise ModelError(
                 Reason.MODEL_DAMAGED,
                 f"{path} is not a readable zip file ({exc}); write it again with `tellapart model pack`",
@@ -90,7 +92,7 @@ class ZipFiles:
             raise _incomplete(self.location, name)
         try:
             return self._zip.read(name)
-        except (zipfile.BadZipFile, OSError, EOFError) as exc:
+        except _ZIP_FAULTS as exc:
             raise _damaged(self.location, name) from exc
 
     def path(self, name: str) -> Path | None:  # noqa: ARG002  the protocol's signature
@@ -137,7 +139,11 @@ def is_model(path: str | Path) -> bool:
     """True when a model (folder or zip) lies at `path`; it may still be damaged."""
     path = Path(path)
     if path.is_file():
-        return zipfile.is_zipfile(path) and CARD in zipfile.ZipFile(path).namelist()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return CARD in archive.namelist()
+        except _ZIP_FAULTS:
+            return False
     return (path / CARD).is_file()
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import typer
+import click
 
-from tellapart.cli.options import JsonOption
+from tellapart.cli.options import JSON
 from tellapart.cli.output import pretty
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Networks and features that turn images into vectors."
-)
+
+@click.group()
+def backbones() -> None:
+    """Networks and features that turn images into vectors."""
 
 
-@app.command("list")
-def list_(as_json: JsonOption = False) -> None:
+@backbones.command("list")
+@JSON
+def list_(as_json: bool) -> None:
     """List the backbones that can be named; any image ONNX file with its card can be given by its path."""
     from tellapart.backbones.registry import BACKBONES, load_backbone
 

@@ -3,51 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from tellapart.cli.data_options import (
-    FormatOption,
-    ImagesOption,
-    LabelMapOption,
-    MultilabelOption,
-    OutsideOption,
-    PositiveOption,
-    RegionsOption,
-    TaskOption,
-)
 from tellapart.cli.environment import cache_dir, decode_limits
-from tellapart.cli.options import JsonOption, SeedOption, SplitOption, VariantOption, WorkersOption
+from tellapart.cli.options import (
+    FORMAT,
+    JSON,
+    LABEL_MAP,
+    OVERWRITE,
+    PATH,
+    READING,
+    SEED,
+    SPLIT,
+    VARIANT,
+    WORKERS,
+    flag,
+)
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
 
 if TYPE_CHECKING:
     from tellapart.data.dataset import Dataset
     from tellapart.data.writers.protocol import WriteReport
+    from tellapart.samples import Variant
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Data sets in and out of every format, and their splits."
-)
-SourceArgument = Annotated[Path, typer.Argument(help="Data set in any known format.", show_default=False)]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files of the same name.")]
+SOURCE = click.argument("source", type=PATH)
+OUTPUT = click.option("--output", "-o", type=PATH, required=True, help="Where to write.")
 
 
-@app.command("import")
+@click.group()
+def data() -> None:
+    """Data sets in and out of every format, and their splits."""
+
+
+@data.command("import")
+@SOURCE
+@OUTPUT
+@READING
+@OVERWRITE
+@JSON
 def import_(
-    source: SourceArgument,
-    output: OutputOption,
-    data_format: FormatOption = None,
-    images: ImagesOption = None,
-    label_map: LabelMapOption = None,
-    task: TaskOption = None,
-    positive: PositiveOption = None,
-    multilabel: MultilabelOption = None,
-    regions: RegionsOption = False,
-    allow_outside: OutsideOption = False,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
+    source: Path,
+    output: Path,
+    data_format: str | None,
+    images: Path | None,
+    label_map: Path | None,
+    task: str | None,
+    positive: str | None,
+    multilabel: bool | None,
+    regions: bool,
+    allow_outside: bool,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Read a data set once and keep what was found as one Parquet table (images by reference)."""
     from tellapart.data.dataset import Dataset
@@ -67,16 +76,24 @@ def import_(
     _tell(dataset, output, as_json=as_json)
 
 
-@app.command()
+@data.command()
+@SOURCE
+@OUTPUT
+@click.option("--to", required=True, metavar="NAME", help="Format to write, see `tellapart data formats`.")
+@flag("--copy", "copy", "Copy the images beside the annotations.")
+@OVERWRITE
+@FORMAT
+@LABEL_MAP
+@JSON
 def export(
-    source: SourceArgument,
-    output: OutputOption,
-    to: Annotated[str, typer.Option("--to", help="Format to write, see `tellapart data formats`.", show_default=False)],
-    copy: Annotated[bool, typer.Option("--copy", help="Copy the images beside the annotations.")] = False,
-    overwrite: OverwriteOption = False,
-    data_format: FormatOption = None,
-    label_map: LabelMapOption = None,
-    as_json: JsonOption = False,
+    source: Path,
+    output: Path,
+    to: str,
+    copy: bool,
+    overwrite: bool,
+    data_format: str | None,
+    label_map: Path | None,
+    as_json: bool,
 ) -> None:
     """Write a data set in another format; says what that format has no place for."""
     from tellapart.data.dataset import Dataset
@@ -86,17 +103,26 @@ def export(
     _tell_written(write(dataset, output, format=to, copy=copy, overwrite=overwrite), as_json=as_json)
 
 
-@app.command()
+@data.command()
+@SOURCE
+@OUTPUT
+@FORMAT
+@LABEL_MAP
+@SPLIT
+@OVERWRITE
+@SEED
+@WORKERS
+@JSON
 def split(
-    source: SourceArgument,
-    output: OutputOption,
-    data_format: FormatOption = None,
-    label_map: LabelMapOption = None,
-    how: SplitOption = "grouped",
-    overwrite: OverwriteOption = False,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 0,
-    as_json: JsonOption = False,
+    source: Path,
+    output: Path,
+    data_format: str | None,
+    label_map: Path | None,
+    split: str,
+    overwrite: bool,
+    seed: int,
+    workers: int,
+    as_json: bool,
 ) -> None:
     """Assign train, val and test without leaks and keep them in a Parquet table; assigned images never move."""
     from tellapart.workflows.split import split as run
@@ -106,7 +132,7 @@ def split(
             source,
             format=data_format,
             label_map=label_map,
-            how=how,
+            how=split,
             earlier=output if overwrite else None,
             seed=seed,
             cache_dir=cache_dir(),
@@ -120,7 +146,7 @@ def split(
         print("\n".join(parted.summary()))
 
 
-@app.command()
+@data.command()
 def formats() -> None:
     """List the formats that are read and written."""
     from tellapart.data.readers import READERS
@@ -130,15 +156,16 @@ def formats() -> None:
         print(f"{name:14}{'read, write' if name in WRITERS else 'read':13}{reader.summary}")
 
 
-@app.command()
+@data.command()
+@click.argument("output", type=PATH)
+@VARIANT
+@click.option("--parts", type=click.IntRange(min=1), default=100, show_default=True, help="Number of bottles.")
+@click.option("--frames", type=click.IntRange(min=1), default=4, show_default=True, help="Photos of each bottle.")
+@flag("--later", "later", "Weeks later: other light, other bottles.")
+@click.option("--truth", type=PATH, metavar="CSV", help="File for part, camera and true labels.")
+@SEED
 def generate(
-    output: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
-    variant: VariantOption = "multiclass",
-    parts: Annotated[int, typer.Option("--parts", help="Number of bottles.", min=1)] = 100,
-    frames: Annotated[int, typer.Option("--frames", help="Photos of each bottle.", min=1)] = 4,
-    later: Annotated[bool, typer.Option("--later", help="Weeks later: other light, other bottles.")] = False,
-    truth: Annotated[Path | None, typer.Option("--truth", help="CSV with part, camera and true labels.")] = None,
-    seed: SeedOption = 0,
+    output: Path, variant: Variant, parts: int, frames: int, later: bool, truth: Path | None, seed: int
 ) -> None:
     """Generate photos of a bottling line to try things on."""
     from tellapart.samples import write_bottles

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from tellapart.cli.environment import cache_dir, decode_limits
-from tellapart.cli.options import SeedOption, VariantOption
+from tellapart.cli.options import PATH, SEED, VARIANT
 from tellapart.cli.output import plain
 from tellapart.cli.progress import progress
 
 
-def demo(
-    folder: Annotated[Path, typer.Argument(help="New folder for the demo.")] = Path("tellapart-demo"),
-    variant: VariantOption = "multiclass",
-    seed: SeedOption = 0,
-) -> None:
+@click.command()
+@click.argument("folder", type=PATH, default="tellapart-demo")
+@VARIANT
+@SEED
+def demo(folder: Path, variant: str, seed: int) -> None:
     """The whole loop on a generated bottling line, in under a minute: photos, training, report, answers, proof."""
     from tellapart.workflows.demo import demo as run
 

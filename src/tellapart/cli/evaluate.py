@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from tellapart.cli.data_options import FormatOption, ImagesOption, LabelMapOption, OutsideOption
 from tellapart.cli.environment import cache_dir, decode_limits
-from tellapart.cli.options import JsonOption, SeedOption, WorkersOption
+from tellapart.cli.options import FORMAT, IMAGES, JSON, LABEL_MAP, MODEL, NO_CACHE, OUTSIDE, PATH, SEED, WORKERS
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
 
 
+@click.command()
+@MODEL
+@click.argument("data", type=PATH)
+@click.option(
+    "--output",
+    "-o",
+    type=PATH,
+    metavar="FOLDER",
+    help="Folder for report.html and evaluation.json.  [default: DATA-evaluation]",
+)
+@click.option("--split", metavar="NAME", help="Only this split of the data: train, val or test.")
+@click.option("--against", type=PATH, metavar="MODEL", help="Another model to compare with on the same images.")
+@FORMAT
+@IMAGES
+@LABEL_MAP
+@OUTSIDE
+@SEED
+@WORKERS
+@NO_CACHE
+@JSON
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model folder or .zip.", show_default=False)],
-    data: Annotated[Path, typer.Argument(help="Labelled images in any known format.", show_default=False)],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder for report.html and evaluation.json [default: DATA-evaluation]."),
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="Only this split of the data: train, val or test.")
-    ] = None,
-    data_format: FormatOption = None,
-    images: ImagesOption = None,
-    label_map: LabelMapOption = None,
-    allow_outside: OutsideOption = False,
-    against: Annotated[
-        Path | None, typer.Option("--against", help="Another model to compare with on the same images.")
-    ] = None,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 0,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the embedding cache.")] = False,
-    as_json: JsonOption = False,
+    model: Path,
+    data: Path,
+    output: Path | None,
+    split: str | None,
+    against: Path | None,
+    data_format: str | None,
+    images: Path | None,
+    label_map: Path | None,
+    allow_outside: bool,
+    seed: int,
+    workers: int,
+    no_cache: bool,
+    as_json: bool,
 ) -> None:
     """Judge a model on labelled images it has not seen: the same report as after training."""
     from tellapart.data.dataset import Dataset

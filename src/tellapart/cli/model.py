@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from tellapart.cli.environment import decode_limits
-from tellapart.cli.options import JsonOption
+from tellapart.cli.options import JSON, MODEL, PATH
 from tellapart.cli.output import pretty
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Look at a model, prove that it still works, export it."
-)
-ModelArgument = Annotated[Path, typer.Argument(help="Model folder or .zip.", show_default=False)]
+
+@click.group()
+def model() -> None:
+    """Look at a model, prove that it still works, export it."""
 
 
-@app.command()
-def show(model: ModelArgument, as_json: JsonOption = False) -> None:
+@model.command()
+@MODEL
+@JSON
+def show(model: Path, as_json: bool) -> None:
     """Print the card: task, labels, how it was trained, how good it was."""
     from tellapart.classifier.storage import load
 
@@ -26,8 +28,10 @@ def show(model: ModelArgument, as_json: JsonOption = False) -> None:
     print(pretty(card.to_json()) if as_json else "\n".join(_card_lines(card.to_json())))
 
 
-@app.command()
-def verify(model: ModelArgument, as_json: JsonOption = False) -> None:
+@model.command()
+@MODEL
+@JSON
+def verify(model: Path, as_json: bool) -> None:
     """Check every file against its sha256 and replay the golden images."""
     from tellapart.workflows.verify import verify as run
 
@@ -41,14 +45,11 @@ def verify(model: ModelArgument, as_json: JsonOption = False) -> None:
         )
 
 
-@app.command()
-def export(
-    model: ModelArgument,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="ONNX file to write.", show_default=False)
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+@model.command()
+@MODEL
+@click.option("--output", "-o", type=PATH, metavar="FILE", help="ONNX file to write.  [default: MODEL.onnx]")
+@JSON
+def export(model: Path, output: Path | None, as_json: bool) -> None:
     """Write one fused ONNX file (pixels in, probabilities out) and prove on the golden images that it answers the same."""
     from tellapart.workflows.export import export as run
 
@@ -62,14 +63,11 @@ def export(
         )
 
 
-@app.command()
-def pack(
-    model: ModelArgument,
-    output: Annotated[
-        Path, typer.Argument(help="Where to write: NAME.zip for one file, else a folder.", show_default=False)
-    ],
-) -> None:
-    """Copy a model between its two forms, folder and .zip, checking every file on the way."""
+@model.command()
+@MODEL
+@click.argument("output", type=PATH)
+def pack(model: Path, output: Path) -> None:
+    """Copy a model to OUTPUT, one file when it ends in .zip, else a folder; every file is checked on the way."""
     from tellapart.workflows.verify import pack as run
 
     print(f"{output}: {run(model, output)} files")
@@ -85,15 +83,11 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
         f"preprocess  {card['preprocess']}",
         f"backbone    {backbone['name']} ({backbone['licence']}), {backbone['embedding_dim']} dimensions",
     ]
-    lines += [f"{'data':12}{key}: {_brief(value)}" for key, value in data.items()]
-    lines += [f"{'training':12}{key}: {_brief(value)}" for key, value in training.items()]
-    lines += [f"{'metrics':12}{line}" for line in card["metrics"].get("summary", [])]
-    return lines
+    lines += [*data.get("summary", []), *training.get("summary", []), f"thresholds  {_thresholds(card)}"]
+    return [*lines, "", *card["metrics"].get("summary", [])]
 
 
-def _brief(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_brief(inner)}" for key, inner in value.items())
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _thresholds(card: dict[str, Any]) -> str:
+    found = card["thresholds"]
+    values = zip(card["labels"], found["values"], strict=True)
+    return f"{found['aim']['aim']}: " + ", ".join(f"{label['name']} {value:.3g}" for label, value in values)

@@ -3,43 +3,89 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
 
-import typer
+import click
 
 from tellapart.errors import Reason, SpecError
-from tellapart.records import Roi
+from tellapart.records.roi import Roi
 
-WorkersOption = Annotated[
-    int, typer.Option("--workers", help="Worker threads; 0 means one per core.", min=0, show_default=True)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-VariantOption = Annotated[
-    Literal["binary", "multiclass", "multilabel"], typer.Option("--variant", help="Kind of task to generate.")
-]
-SplitOption = Annotated[
-    Literal["grouped", "random"],
-    typer.Option("--split", help="grouped keeps near-duplicates together; random leaks, for comparison only."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
-EmbeddingOption = Annotated[bool, typer.Option("--embedding", help="Add the embedding to each JSON or Parquet row.")]
-RoiOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--roi",
-        help="Region as NAME=x0,y0,x1,y1 in 0–1 of the upright image (three or more pairs: a polygon). May be repeated.",
-        show_default=False,
+Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Command], Command]
+PATH = click.Path(path_type=Path)
+
+
+def flag(name: str, variable: str, text: str) -> Callable[[Command], Command]:
+    """An option without value."""
+    return click.option(name, variable, is_flag=True, help=text)
+
+
+def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Options that are always used together, in the order in which the help shows them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+MODEL = click.argument("model", type=PATH)
+JSON = flag("--json", "as_json", "Print the result as JSON.")
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random."
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(min=0), default=0, help="Worker threads.  [default: one per core]"
+)
+NO_CACHE = flag("--no-cache", "no_cache", "Neither read nor write the embedding cache.")
+OVERWRITE = flag("--overwrite", "overwrite", "Replace files of the same name.")
+VARIANT = click.option(
+    "--variant",
+    type=click.Choice(["binary", "multiclass", "multilabel"]),
+    default="multiclass",
+    show_default=True,
+    help="Kind of task to generate.",
+)
+SPLIT = click.option(
+    "--split",
+    type=click.Choice(["grouped", "random"]),
+    default="grouped",
+    show_default=True,
+    help="grouped keeps near-duplicates together; random leaks, for comparison only.",
+)
+FORMAT = click.option("--format", "data_format", metavar="NAME", help="Format of the data.  [default: found out]")
+LABEL_MAP = click.option("--labels", "label_map", type=PATH, help="YAML or JSON: rename, merge, ignore labels.")
+IMAGES = click.option("--images", type=PATH, help="Folder that file names are relative to.")
+OUTSIDE = flag("--allow-outside", "allow_outside", "Accept images outside the data's folder.")
+
+# How a data set is read, wherever one may be of any kind; the names are those of `Dataset.read`.
+READING = several(
+    FORMAT,
+    IMAGES,
+    LABEL_MAP,
+    click.option(
+        "--task",
+        type=click.Choice(["binary", "multiclass", "multilabel"]),
+        help="Kind of task.  [default: by the data]",
     ),
-]
+    click.option("--positive", metavar="LABEL", help="The class that a binary task looks for."),
+    click.option("--multilabel/--single-label", default=None, help="Merge or refuse rows that name the same image."),
+    flag("--regions", "regions", "One sample per annotated box or polygon."),
+    OUTSIDE,
+)
 
 
-def parse_rois(texts: list[str] | None) -> list[Roi]:
+def parse_rois(texts: Iterable[str]) -> list[Roi]:
     """Regions as the command line writes them.
 
     Raises:
         SpecError: `bad_roi`.
     """
-    return [_parse_roi(text) for text in texts or []]
+    return [_parse_roi(text) for text in texts]
 
 
 def _parse_roi(text: str) -> Roi:
@@ -47,9 +93,8 @@ def _parse_roi(text: str) -> Roi:
     try:
         values = [float(part) for part in json.loads(f"[{numbers}]")]
     except (ValueError, TypeError) as exc:
-        raise SpecError(
-            Reason.BAD_ROI, f"a region is written NAME=x0,y0,x1,y1 with numbers in 0–1, got {text!r}"
-        ) from exc
+        message = f"a region is written NAME=x0,y0,x1,y1 with numbers in 0–1, got {text!r}"
+        raise SpecError(Reason.BAD_ROI, message) from exc
     if len(values) < 4 or len(values) % 2:
         raise SpecError(Reason.BAD_ROI, f"a region needs pairs of x and y, at least two of them, got {text!r}")
     return Roi(tuple(zip(values[::2], values[1::2], strict=True)), name)

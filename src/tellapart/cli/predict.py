@@ -6,12 +6,12 @@ import csv
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TextIO
 
-import typer
+import click
 
 from tellapart.cli.environment import decode_limits
-from tellapart.cli.options import EmbeddingOption, RoiOption, WorkersOption, parse_rois
+from tellapart.cli.options import MODEL, PATH, WORKERS, flag, parse_rois
 from tellapart.cli.output import destination, note, one_line, plain, printable
 from tellapart.cli.progress import progress
 from tellapart.errors import Reason, SettingsError
@@ -20,22 +20,35 @@ from tellapart.records import Prediction, Refusal
 EXIT_NOTHING_ANSWERED = 3
 
 
+@click.command()
+@MODEL
+@click.argument("paths", nargs=-1, required=True, type=PATH)
+@flag("--json", "as_json", "JSON Lines, one object per image in input order.")
+@flag("--csv", "as_csv", "CSV with a column per label.")
+@click.option("--parquet", type=PATH, metavar="FILE", help="Write a Parquet file.")
+@click.option("--output", "-o", type=PATH, metavar="FILE", help="Write --json or --csv to this file.")
+@click.option(
+    "--roi",
+    multiple=True,
+    metavar="NAME=x0,y0,x1,y1",
+    help="Region in 0–1 of the upright image; more pairs make a polygon. May be repeated.",
+)
+@flag("--embedding", "embedding", "Add the embedding to each JSON or Parquet row.")
+@WORKERS
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model folder or .zip.", show_default=False)],
-    paths: Annotated[list[Path], typer.Argument(help="Image files and folders of images.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, one object per image in input order.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a column per label.")] = False,
-    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write a Parquet file.", show_default=False)] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write --json or --csv to this file.", show_default=False)
-    ] = None,
-    roi: RoiOption = None,
-    embedding: EmbeddingOption = False,
-    workers: WorkersOption = 0,
+    model: Path,
+    paths: tuple[Path, ...],
+    as_json: bool,
+    as_csv: bool,
+    parquet: Path | None,
+    output: Path | None,
+    roi: tuple[str, ...],
+    embedding: bool,
+    workers: int,
 ) -> None:
-    """Classify images: one answer per image, refused files listed with their reason.
+    """Classify image files and folders of images: one answer each, refused files listed with their reason.
 
-    Exit code 0 when at least one image was answered, 3 when all were refused.
+    Exit code 0 when at least one image was answered, 3 when none was.
     """
     if as_json + as_csv + (parquet is not None) > 1:
         raise SettingsError(Reason.BAD_SETTING, "choose one of --json, --csv and --parquet")
@@ -64,7 +77,7 @@ def predict(
     if not counted.n:
         note("no images found: of a folder, the files with an image suffix such as .jpg and .png count")
     if counted.n == counted.n_refused:
-        raise typer.Exit(EXIT_NOTHING_ANSWERED)
+        sys.exit(EXIT_NOTHING_ANSWERED)
 
 
 class _Counted:

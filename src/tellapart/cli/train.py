@@ -3,67 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-import typer
+import click
 
-from tellapart.cli.data_options import (
-    FormatOption,
-    ImagesOption,
-    LabelMapOption,
-    MultilabelOption,
-    OutsideOption,
-    PositiveOption,
-    RegionsOption,
-    TaskOption,
-)
 from tellapart.cli.environment import cache_dir, decode_limits
-from tellapart.cli.options import JsonOption, SeedOption, SplitOption, WorkersOption
+from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SPLIT, WORKERS
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
 
 
+@click.command()
+@click.argument("data", type=PATH)
+@click.option("--output", "-o", type=PATH, metavar="MODEL", help="Model folder or .zip.  [default: DATA-model]")
+@click.option(
+    "--backbone",
+    default="classic",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Name (see `tellapart backbones list`) or ONNX file.",
+)
+@click.option(
+    "--preprocess", metavar="SPEC", help="Such as 'decode|upright|fit(224)'.  [default: what the backbone was made for]"
+)
+@READING
+@click.option(
+    "--aim",
+    default="best_f1",
+    show_default=True,
+    help="What thresholds are for: best_f1, 'precision>=0.98', 'recall>=0.95', least_cost, argmax.",
+)
+@click.option("--costs", type=PATH, metavar="CSV", help="Cost table for least_cost: rows actual, columns predicted.")
+@click.option(
+    "--class-weight",
+    type=click.Choice(["balanced", "none"]),
+    default="balanced",
+    show_default=True,
+    help="balanced: rare classes count as much as common ones.",
+)
+@SPLIT
+@click.option("--name", help="Name on the card.  [default: the output's]")
+@click.option(
+    "--golden",
+    type=click.IntRange(min=0),
+    default=6,
+    show_default=True,
+    help="Images kept in the model to verify it; 0 for none.",
+)
+@SEED
+@WORKERS
+@NO_CACHE
+@JSON
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of class folders, CSV, JSONL, Parquet …", show_default=False)],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Model folder or .zip [default: NAME-model].")
-    ] = None,
-    backbone: Annotated[
-        str, typer.Option("--backbone", help="Name (see `tellapart backbones list`) or ONNX file.")
-    ] = "classic",
-    preprocess: Annotated[
-        str | None, typer.Option("--preprocess", help="Such as 'decode|upright|fit(224)' [default: the backbone's].")
-    ] = None,
-    data_format: FormatOption = None,
-    images: ImagesOption = None,
-    label_map: LabelMapOption = None,
-    task: TaskOption = None,
-    positive: PositiveOption = None,
-    multilabel: MultilabelOption = None,
-    regions: RegionsOption = False,
-    allow_outside: OutsideOption = False,
-    aim: Annotated[
-        str,
-        typer.Option("--aim", help="Thresholds for: best_f1, 'precision>=0.98', 'recall>=0.95', least_cost, argmax."),
-    ] = "best_f1",
-    costs: Annotated[
-        Path | None, typer.Option("--costs", help="Cost table (CSV: rows actual, columns predicted) for least_cost.")
-    ] = None,
-    class_weight: Annotated[
-        Literal["balanced", "none"],
-        typer.Option("--class-weight", help="balanced: rare classes count as much as common ones."),
-    ] = "balanced",
-    split: SplitOption = "grouped",
-    name: Annotated[str | None, typer.Option("--name", help="Name on the card [default: the output's].")] = None,
-    golden: Annotated[
-        int, typer.Option("--golden", help="Images kept in the model to verify it; 0 for none.", min=0)
-    ] = 6,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 0,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the embedding cache.")] = False,
-    as_json: JsonOption = False,
+    data: Path,
+    output: Path | None,
+    backbone: str,
+    preprocess: str | None,
+    data_format: str | None,
+    images: Path | None,
+    label_map: Path | None,
+    task: str | None,
+    positive: str | None,
+    multilabel: bool | None,
+    regions: bool,
+    allow_outside: bool,
+    aim: str,
+    costs: Path | None,
+    class_weight: str,
+    split: str,
+    name: str | None,
+    golden: int,
+    seed: int,
+    workers: int,
+    no_cache: bool,
+    as_json: bool,
 ) -> None:
-    """Train a classifier: check, split without leaks, fit, calibrate, evaluate, write the model and its report."""
+    """Train a classifier on DATA: a folder of class folders, CSV, JSONL, Parquet, COCO …
+
+    Checks, splits without leaks, fits, calibrates, chooses thresholds, evaluates, writes the model and its report.
+    """
     from tellapart.data.dataset import Dataset
     from tellapart.workflows.train import train as run
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from tellapart.data.labels import is_multilabel
 from tellapart.errors import DataError, Reason
-from tellapart.extras import require
 from tellapart.records import Refusal, Sample
 
 _KEYS = ("rename", "ignore", "drop")
@@ -83,7 +82,7 @@ def _load_file(path: Path) -> object:
             return json.loads(text)
         except ValueError as exc:
             raise DataError(Reason.BAD_LABEL_MAP, f"{path} is not JSON: {exc}") from exc
-    yaml = require("yaml", extra="yaml", feature="reading a YAML label map")
+    import yaml
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as exc:

@@ -196,7 +196,7 @@ def _tell(dataset: Dataset, output: Path, *, as_json: bool) -> None:
     for warning in dataset.warnings:
         note(f"warning: {plain(warning)}")
     for refusal in dataset.refusals:
-        note(f"refused: {plain(refusal.message)} [{refusal.code}]")
+        note(f"refused: {plain(refusal.sentence)}")
 
 
 def _tell_written(report: WriteReport, *, as_json: bool) -> None:
@@ -211,4 +211,4 @@ def _tell_written(report: WriteReport, *, as_json: bool) -> None:
     for warning in report.warnings:
         note(f"warning: {plain(warning)}")
     for refusal in report.refusals:
-        note(f"refused: {plain(refusal.message)} [{refusal.code}]")
+        note(f"refused: {plain(refusal.sentence)}")

@@ -42,6 +42,12 @@ class Refusal:
         """The refusal an error stands for."""
         return cls(uri, error.reason.value, str(error))
 
+    @property
+    def sentence(self) -> str:
+        """`file: what is wrong with it [code]`, the file only once."""
+        named = self.message if self.uri in self.message else f"{self.uri}: {self.message}"
+        return f"{named} [{self.code}]"
+
     def to_json(self) -> dict[str, object]:
         """`{"uri": …, "refused": {"code": …, "message": …}}`."""
         return {"uri": self.uri, "refused": {"code": self.code, "message": self.message}}

@@ -162,5 +162,5 @@ def _open_cache(embedder: Embedder, stack: ExitStack) -> EmbeddingCache | None:
 
 
 def _nothing_usable(refusals: Sequence[Refusal]) -> str:
-    first = f" the first: {refusals[0].message} [{refusals[0].code}]" if refusals else ""
+    first = f" the first: {refusals[0].sentence}" if refusals else ""
     return f"none of the images can be used, {len(refusals)} refused;{first}"

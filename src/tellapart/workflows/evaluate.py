@@ -48,7 +48,7 @@ class Judged:
         lines = [
             f"data        {seen:,} images seen: {len(self.images):,} judged, {len(refusals):,} refused, "
             f"{self.n_unlabelled:,} unlabelled or of another split",
-            *(f"refused     {refusal.message} [{refusal.code}]" for refusal in refusals[:10]),
+            *(f"refused     {refusal.sentence}" for refusal in refusals[:10]),
             *(f"warning     {warning}" for warning in self.images.dataset.warnings),
         ]
         if self.comparison is not None:

@@ -34,7 +34,7 @@ def data_facts(dataset: Dataset, images: EmbeddedDataset, schema: LabelSchema, n
     summary = [
         f"data        {seen:,} images seen: {len(images):,} used, {len(refusals):,} refused, {n_unlabelled:,} unlabelled",
         f"task        {schema.task.value}{looking_for}: " + ", ".join(f"{n} {c:,}" for n, c in by_label.items()),
-        *(f"refused     {refusal.message} [{refusal.code}]" for refusal in refusals[:10]),
+        *(f"refused     {refusal.sentence}" for refusal in refusals[:10]),
         *([f"refused     … and {len(refusals) - 10:,} more, all in report.html"] if len(refusals) > 10 else []),
         *(f"warning     {warning}" for warning in dataset.warnings),
     ]

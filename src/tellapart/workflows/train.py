@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from tellapart.heads.aims import Aim
 from tellapart.heads.thresholds import decide
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
-from tellapart.records import LabelSchema
+from tellapart.records import LabelSchema, Task
 from tellapart.training.linear_probe import Probe, ProbeOptions, linear_probe, targets_of
 from tellapart.workflows.costs import cost_matrix, read_costs
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
@@ -78,6 +78,7 @@ def train(
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     schema = _schema(dataset)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
+    schema, dataset = _without_empty_labels(schema, dataset, images)
     progress("finding near-duplicates", 0, 0)
     earlier = None if output is None else Path(output)
     parted = partition(images, schema, how=split, earlier=earlier, seed=seed)
@@ -241,6 +242,19 @@ def _schema(dataset: Dataset) -> LabelSchema:
             "none of the images has a label: put them into one folder per class, or name labels in a CSV (docs/data.md)",
         )
     return dataset.schema
+
+
+def _without_empty_labels(
+    schema: LabelSchema, dataset: Dataset, images: EmbeddedDataset
+) -> tuple[LabelSchema, Dataset]:
+    """Labels of which every image was refused cannot be learned: they are left out, with a warning."""
+    counts = images.dataset.label_matrix(schema).sum(axis=0)
+    left = tuple(label for label, count in zip(schema.labels, counts, strict=True) if count)
+    if schema.task is Task.BINARY or len(left) == len(schema.labels):
+        return schema, dataset
+    lost = ", ".join(repr(label.name) for label in schema.labels if label not in left)
+    warning = f"no image of {lost} can be used, so the model does not know it"
+    return replace(schema, labels=left), replace(dataset, warnings=(*dataset.warnings, warning))
 
 
 def _weight(text: str) -> Any:

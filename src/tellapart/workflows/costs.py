@@ -52,6 +52,8 @@ def read_costs(path: str | Path) -> CostTable:
                 table.setdefault(actual, {})[name] = cost
     if len(unknown) > 1:
         faults.append(f"asking a person must cost the same for every label, got {sorted(unknown)}")
+    if not (table or unknown or faults):
+        faults.append("it holds no cost: the first row names the predicted labels, the first column the actual ones")
     if faults:
         raise SettingsError(Reason.BAD_SETTING, f"the cost table {path} cannot be used: {'; '.join(faults)}")
     return CostTable.of(table, unknown=unknown.pop() if unknown else None)

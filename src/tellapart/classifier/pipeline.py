@@ -8,7 +8,6 @@ single image is better served by `threads=n` in the session (design.md, section 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.backbones.protocol import Backbone
+from tellapart.classifier.cores import available_cores
 from tellapart.errors import ImageError
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.roi import crop
@@ -201,10 +201,3 @@ class _Crew:
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
-
-
-def available_cores() -> int:
-    """Cores this process may use (an affinity mask or container limit counts, the machine's size does not)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.classifier.ahead import BackboneAhead
 from tellapart.classifier.card import ModelCard
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.enclosures import Enclosures
@@ -38,12 +39,17 @@ def save(classifier: Classifier, path: str | Path) -> Classifier:
 
 
 def load(
-    path: str | Path, *, threads: int = 1, provider: str = "cpu", limits: DecodeLimits | None = None
+    path: str | Path,
+    *,
+    threads: int = 1,
+    provider: str = "cpu",
+    limits: DecodeLimits | None = None,
+    ahead: BackboneAhead | None = None,
 ) -> Classifier:
     """Open a model folder or .zip.
 
     `threads` are those of one inference: 1 when workers share the cores (`predict` on many images), all cores for
-    single requests. `provider` is "cpu", "cuda" or "auto".
+    single requests. `provider` is "cpu", "cuda" or "auto". `ahead` may be opening this model's backbone already.
 
     Raises:
         ModelError: `model_not_found`, `model_incomplete`, `model_damaged`, `model_too_new`.
@@ -60,7 +66,7 @@ def load(
     return Classifier(
         card=card,
         spec=_spec(card, files.location),
-        backbone=_backbone(files, card, threads, provider),
+        backbone=_checked(_opened(files, threads, provider, ahead), card, files.location),
         head=head,
         thresholds=Thresholds.from_json(card.thresholds),
         ood=ood,
@@ -100,16 +106,22 @@ def check_all(path: str | Path) -> int:
     return len(card.files) + 1
 
 
-def _backbone(files: ModelFiles, card: ModelCard, threads: int, provider: str) -> OnnxBackbone:
+def _opened(files: ModelFiles, threads: int, provider: str, ahead: BackboneAhead | None) -> OnnxBackbone:
+    opened = ahead.result() if ahead is not None else None
+    if opened is not None:
+        return opened
     path = files.path(BACKBONE)
     if path is not None and not path.is_file():
         files.read(BACKBONE)  # says that it is missing
-    backbone = OnnxBackbone.open(path or files.read(BACKBONE), threads=threads, provider=provider)
+    return OnnxBackbone.open(path or files.read(BACKBONE), threads=threads, provider=provider)
+
+
+def _checked(backbone: OnnxBackbone, card: ModelCard, location: str) -> OnnxBackbone:
     # The backbone hashes its bytes anyway; a second pass over them would be felt in the time of a single image.
     if backbone.sha256 != card.files[BACKBONE]:
         raise ModelError(
             Reason.MODEL_DAMAGED,
-            f"the model {files.location} is damaged: {BACKBONE} is not the file that was saved (its sha256 differs); "
+            f"the model {location} is damaged: {BACKBONE} is not the file that was saved (its sha256 differs); "
             "copy it again",
         )
     return backbone

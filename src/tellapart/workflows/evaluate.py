@@ -81,6 +81,7 @@ def evaluate(
     against: str | Path | None = None,
     seed: int = 0,
     workers: int = 0,
+    provider: str = "cpu",
     cache_dir: str | Path | None = None,
     limits: DecodeLimits = DecodeLimits(),
     progress: Progress = silent,
@@ -88,18 +89,18 @@ def evaluate(
     """Judge a model on labelled images it has not seen; near-duplicates count as one when intervals are drawn.
 
     `output` names a folder for report.html and evaluation.json. `split` takes only images of that split of the data.
-    `against` is another model of the same labels to compare with on the same images. `cache_dir` as in `train`.
+    `against` is another model of the same labels to compare with on the same images. `provider` and `cache_dir` as in `train`.
 
     Raises:
         DataError: `unknown_label` for labels that the model does not know, and what reading raises.
         TrainingError: `no_test_data` when no labelled image is left.
         SettingsError: `bad_setting` for an unknown split or a model of other labels.
     """
-    classifier = model if isinstance(model, Classifier) else load(model, limits=limits)
+    classifier = model if isinstance(model, Classifier) else load(model, provider=provider, limits=limits)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     chosen = _labelled(dataset, split)
     chosen.label_matrix(classifier.schema)  # labels the model does not know are refused before the long work
-    embed = _Embed(None if cache_dir is None else Path(cache_dir), limits, workers, progress)
+    embed = _Embed(None if cache_dir is None else Path(cache_dir), limits, workers, provider, progress)
     images = embed(chosen, classifier)
     progress("evaluating", 0, 0)
     groups = combine_groups(
@@ -125,6 +126,7 @@ class _Embed:
     cache_dir: Path | None
     limits: DecodeLimits
     workers: int
+    provider: str
     progress: Progress
 
     def __call__(self, dataset: Dataset, classifier: Classifier) -> EmbeddedDataset:
@@ -172,7 +174,7 @@ def _compared(
     groups: list[str],
     seed: int,
 ) -> Comparison:
-    other = load(against, limits=embed.limits)
+    other = load(against, provider=embed.provider, limits=embed.limits)
     if other.schema != classifier.schema:
         raise SettingsError(
             Reason.BAD_SETTING,

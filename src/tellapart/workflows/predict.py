@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tellapart.classifier.pipeline import Job, available_cores
-from tellapart.classifier.storage import load
+from tellapart.classifier.ahead import BackboneAhead
+from tellapart.classifier.cores import available_cores
 from tellapart.data.files import list_images
-from tellapart.image.types import DecodeLimits
 from tellapart.records import Prediction, Refusal, Roi
 from tellapart.workflows.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from tellapart.image.types import DecodeLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ def predict(
     *,
     rois: Sequence[Roi] = (),
     workers: int = 0,
+    provider: str = "cpu",
     limits: DecodeLimits | None = None,
     embedding: bool = False,
     progress: Progress = silent,
@@ -39,22 +43,25 @@ def predict(
     Raises:
         ModelError: when the model cannot be loaded. A bad image is a `Refusal` among the outcomes.
     """
-    jobs = [job for path in paths for job in _jobs(path, rois or (None,))]
+    wanted = [(item, roi) for path in paths for item in _listed(path) for roi in (rois or (None,))]
     # One image is answered fastest by one inference on all cores, a queue by one inference per core.
-    threads = available_cores() if len(jobs) == 1 else 1
-    classifier = load(model, threads=threads, limits=limits)
+    threads = available_cores() if len(wanted) == 1 else 1
+    ahead = BackboneAhead(model, threads=threads, provider=provider)
+    from tellapart.classifier.pipeline import Job
+    from tellapart.classifier.storage import load
+
+    jobs = [item if isinstance(item, Refusal) else Job(item, item, roi) for item, roi in wanted]
+    classifier = load(model, threads=threads, provider=provider, limits=limits, ahead=ahead)
     outcomes = classifier.predict_jobs(jobs, workers=workers, embedding=embedding)
     return Answering(classifier.labels, len(jobs), _told(outcomes, len(jobs), progress))
 
 
-def _jobs(path: str | Path, rois: Sequence[Roi | None]) -> Iterator[Job | Refusal]:
+def _listed(path: str | Path) -> Sequence[str | Refusal]:
     """A file counts whatever its name, it was asked for; a folder stands for the images below it, sorted by path."""
     if not os.path.isdir(path):
-        yield from (Job(str(path), str(path), roi) for roi in rois)
-        return
+        return [str(path)]
     listing = list_images(str(path), f"{str(path).rstrip('/')}/")
-    yield from (Job(uri, uri, roi) for uri in listing.uris for roi in rois)
-    yield from listing.refusals
+    return [*listing.uris, *listing.refusals]
 
 
 def _told(outcomes: Iterator[Prediction | Refusal], total: int, progress: Progress) -> Iterator[Prediction | Refusal]:

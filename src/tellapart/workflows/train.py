@@ -52,6 +52,7 @@ def train(
     golden: int = 6,
     seed: int = 0,
     workers: int = 0,
+    provider: str = "cpu",
     cache_dir: str | Path | None = None,
     limits: DecodeLimits = DecodeLimits(),
     progress: Progress = silent,
@@ -62,7 +63,7 @@ def train(
     lies there is replaced, and images it knew stay in their split. `aim` chooses thresholds: best_f1, precision>=p,
     recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
-    verify it. `cache_dir` keeps embeddings between runs. The result carries its evaluation and its report.
+    verify it. `provider` is "cpu", "cuda" or "auto". `cache_dir` keeps embeddings between runs. The result carries its evaluation and its report.
 
     Raises:
         DataError, TrainingError, SettingsError, SpecError, BackboneError, ModelError: each with its reason code.
@@ -72,7 +73,7 @@ def train(
     options = ProbeOptions(
         Aim.parse(aim, costs=None if costs is None else read_costs(costs)), _weight(class_weight), seed
     )
-    network = load_backbone(backbone)
+    network = load_backbone(backbone, provider=provider)
     spec = PreprocessSpec.parse(preprocess or network.default_spec)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)

@@ -31,6 +31,18 @@ def cache_dir() -> Path:
     return Path(base) / "tellapart"
 
 
+def workers(asked: int | None) -> int:
+    """Number of worker threads: the option, else the setting, else 0 for one per core."""
+    if asked is not None:
+        return asked
+    return (_settings().workers or 0) if _variables() else 0
+
+
+def provider() -> str:
+    """Where ONNX networks run."""
+    return _settings().provider if _variables() else "cpu"
+
+
 def _variables() -> dict[str, str]:
     return {name[len(PREFIX) :].lower(): value for name, value in os.environ.items() if name.startswith(PREFIX)}
 

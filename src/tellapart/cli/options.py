@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tellapart.cli.environment import workers
 from tellapart.errors import Reason, SpecError
 from tellapart.records.roi import Roi
 
@@ -39,7 +40,10 @@ SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random."
 )
 WORKERS = click.option(
-    "--workers", type=click.IntRange(min=0), default=0, help="Worker threads.  [default: one per core]"
+    "--workers",
+    type=click.IntRange(min=0),
+    callback=lambda _context, _option, asked: workers(asked),
+    help="Worker threads, 0 for one per core.  [default: TELLAPART_WORKERS, else 0]",
 )
 NO_CACHE = flag("--no-cache", "no_cache", "Neither read nor write the embedding cache.")
 OVERWRITE = flag("--overwrite", "overwrite", "Replace files of the same name.")

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from tellapart.cli.environment import decode_limits
+from tellapart.cli.environment import decode_limits, provider
 from tellapart.cli.options import MODEL, PATH, WORKERS, flag, parse_rois
 from tellapart.cli.output import destination, note, one_line, plain, printable
 from tellapart.cli.progress import progress
@@ -60,6 +60,7 @@ def predict(
             paths,
             rois=parse_rois(roi),
             workers=workers,
+            provider=provider(),
             limits=decode_limits(),
             embedding=embedding,
             progress=shown,

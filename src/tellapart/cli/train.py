@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tellapart.cli.environment import cache_dir, decode_limits
+from tellapart.cli.environment import cache_dir, decode_limits, provider
 from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SPLIT, WORKERS
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
@@ -110,6 +110,7 @@ def train(
             golden=golden,
             seed=seed,
             workers=workers,
+            provider=provider(),
             cache_dir=None if no_cache else cache_dir(),
             limits=decode_limits(),
             progress=shown,

@@ -63,7 +63,8 @@ def train(
     lies there is replaced, and images it knew stay in their split. `aim` chooses thresholds: best_f1, precision>=p,
     recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
-    verify it. `provider` is "cpu", "cuda" or "auto". `cache_dir` keeps embeddings between runs. The result carries its evaluation and its report.
+    verify it. `provider` is "cpu", "cuda" or "auto". `cache_dir` keeps embeddings between runs. The result carries its
+    evaluation and its report.
 
     Raises:
         DataError, TrainingError, SettingsError, SpecError, BackboneError, ModelError: each with its reason code.

@@ -10,7 +10,7 @@ from tests.heads.data import embeddings
 
 from tellapart.errors import SettingsError
 from tellapart.heads.linear import fit_linear
-from tellapart.heads.selection import GRID, sample_losses, select_regularisation
+from tellapart.heads.selection import GRID, fit_selected, sample_losses, select_regularisation
 from tellapart.records import Task
 
 
@@ -27,6 +27,20 @@ def test_logits_are_those_of_heads_fitted_without_the_fold(task: Task) -> None:
         expected = head.probabilities(x[~train])
         found = head.calibration.apply(selection.logits[~train])
         np.testing.assert_allclose(found, expected, atol=0.004)
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.BINARY, Task.MULTILABEL])
+@pytest.mark.parametrize(("n", "d"), [(240, 20), (120, 200)])
+def test_selection_with_its_fit_is_selection_and_fit(task: Task, n: int, d: int) -> None:
+    x, y = embeddings(n, d, 2 if task is Task.BINARY else 3)
+    targets = np.stack([y == 0, y == 1], axis=1).astype(np.uint8) if task is Task.MULTILABEL else y
+    folds = np.arange(n) % 3 - (np.arange(n) < 9) * 3
+    found, head = fit_selected(x, targets, np.maximum(folds, -1), task=task, class_weight="balanced")
+    alone = select_regularisation(x, targets, np.maximum(folds, -1), task=task, class_weight="balanced")
+    assert (found.C, found.grid, found.scores) == (alone.C, alone.grid, alone.scores)
+    np.testing.assert_array_equal(found.logits, alone.logits)
+    fitted = fit_linear(x, targets, task=task, C=found.C, class_weight="balanced")
+    np.testing.assert_allclose(head.probabilities(x), fitted.probabilities(x), atol=0.005)
 
 
 def test_the_best_of_the_grid_is_found() -> None:

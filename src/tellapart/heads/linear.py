@@ -109,13 +109,20 @@ def fit_linear(
     if not (np.isfinite(C) and C > 0):
         raise SettingsError(Reason.BAD_SETTING, f"C, the inverse of the regularisation, is a positive number, got {C}")
     weights = example_weights(targets, task=task, n_classes=k, class_weight=class_weight, sample_weight=sample_weight)
-    design = Design.of(embeddings)
-    objective, sums = make_objective(targets, C * weights[None], task=task, n_classes=k)
-    solution = minimise(design, objective, sums)
-    weight, bias = design.fold_back(solution.weights.reshape(-1, solution.weights.shape[2]))
+    return solve(Design.of(embeddings), targets, C * weights, task=task, n_classes=k)
+
+
+def solve(
+    design: Design, targets: Targets, weights: Floats, *, task: Task, n_classes: int, start: Floats | None = None
+) -> LinearHead:
+    """The uncalibrated head of weights (n,) or (n, k) that contain C; `start` (K, r + 1) is a guess on the design."""
+    objective, sums = make_objective(targets, weights[None], task=task, n_classes=n_classes)
+    shape = (objective.n_problems, objective.n_rows, design.matrix.shape[1])
+    solution = minimise(design, objective, sums, start=None if start is None else start.reshape(shape))
+    weight, bias = design.fold_back(solution.weights.reshape(-1, shape[2]))
     if task is Task.BINARY:
         weight, bias = (np.concatenate([-0.5 * a, 0.5 * a], axis=-1) for a in (weight, bias))
-    return LinearHead(task, weight, bias, Calibration.identity(task, k))
+    return LinearHead(task, weight, bias, Calibration.identity(task, n_classes))
 
 
 def make_objective(targets: Targets, weights: Floats, *, task: Task, n_classes: int) -> tuple[Objective, Doubles]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import Reason, SettingsError
-from tellapart.heads.linear import ClassWeight, Targets, example_weights, make_objective
+from tellapart.heads.linear import ClassWeight, LinearHead, Targets, example_weights, make_objective, solve
 from tellapart.heads.objectives import Doubles, Floats
 from tellapart.heads.solver import Design, minimise
 from tellapart.heads.targets import check_targets
@@ -18,8 +18,8 @@ from tellapart.records import Task
 
 # From far too strong to far too weak for standardised embeddings, in steps of the square root of ten.
 GRID = tuple(float(f"{10 ** (exponent / 2):.3g}") for exponent in range(-10, 5))
-# The coarse search stops after this many values in a row that are worse than the best one so far.
-_PATIENCE = 1
+# Which C wins shows long before the last digit of its loss; the logits that are kept come from exact fits.
+_SEARCH_TOLERANCE, _TOLERANCE = 3e-5, 3e-6
 # Above this many samples the search runs on an even share of them; the held-out logits still come from all.
 _SEARCH_SAMPLES = 5_000
 _SEARCH_FOLDS = 3
@@ -63,6 +63,17 @@ class _Problem:
         names = np.unique(folds[folds >= 0])
         return cls(design, targets, weights, folds == names[:, None], task, k)
 
+    def sample(self) -> _Problem:
+        """An even share of many samples in fewer folds; itself where all are few enough."""
+        inside = np.flatnonzero(self.held_out.any(axis=0))
+        if len(self.targets) <= _SEARCH_SAMPLES:
+            return self
+        rows = inside[np.random.default_rng(0).permutation(len(inside))[:_SEARCH_SAMPLES]]
+        fold = self.held_out[:, rows].argmax(axis=0) % _SEARCH_FOLDS
+        return _Problem.of(
+            self.design.take(rows), self.targets[rows], self.weights[rows], fold, self.task, self.n_classes
+        )
+
     def batches(self) -> Iterator[slice]:
         """Folds that are fitted together: one wide product is far cheaper than several narrow ones."""
         per_fold = len(self.targets) * (1 if self.task is Task.BINARY else self.n_classes)
@@ -105,6 +116,42 @@ def select_regularisation(
     Raises:
         SettingsError: `bad_setting` for arrays that do not fit together, or fewer than two folds.
     """
+    k = _check(embeddings, targets, folds, grid, task=task, n_classes=n_classes)
+    weights = example_weights(targets, task=task, n_classes=k, class_weight=class_weight)
+    return _cross_validate(_Problem.of(Design.of(embeddings), targets, weights, folds, task, k), grid)[0]
+
+
+def fit_selected(
+    embeddings: Floats,
+    targets: Targets,
+    folds: NDArray[np.int64],
+    *,
+    task: Task,
+    n_classes: int | None = None,
+    grid: Sequence[float] = GRID,
+    class_weight: ClassWeight = None,
+) -> tuple[Selection, LinearHead]:
+    """`select_regularisation`, and `fit_linear` on all samples with the C it found, in little more than its time.
+
+    The two share their preparations, and the last fit starts from the mean of the folds'. Samples of fold -1 are fitted
+    on. Arguments and errors are those of `select_regularisation`.
+    """
+    k = _check(embeddings, targets, folds, grid, task=task, n_classes=n_classes)
+    weights = example_weights(targets, task=task, n_classes=k, class_weight=class_weight)
+    design = Design.of(embeddings)
+    found, near = _cross_validate(_Problem.of(design, targets, weights, folds, task, k), grid)
+    return found, solve(design, targets, found.C * weights, task=task, n_classes=k, start=near)
+
+
+def _check(
+    embeddings: Floats,
+    targets: Targets,
+    folds: NDArray[np.int64],
+    grid: Sequence[float],
+    *,
+    task: Task,
+    n_classes: int | None,
+) -> int:
     k = check_targets(embeddings, targets, task=task, n_classes=n_classes)
     names = np.unique(folds[folds >= 0])
     if folds.shape != (len(embeddings),) or len(names) < 2 or not grid:
@@ -113,31 +160,25 @@ def select_regularisation(
             f"cross-validation needs a fold per sample, two folds or more and a value of C: "
             f"got {folds.shape} folds for {len(embeddings)} samples, {len(names)} different, {len(grid)} values",
         )
-    weights = example_weights(targets, task=task, n_classes=k, class_weight=class_weight)
-    design = Design.of(embeddings)
-    whole = _Problem.of(design, targets, weights, folds, task, k)
-    usable = _usable(whole)
-    rows = _search_rows(folds, len(embeddings))
-    part = whole
-    if rows is not None:
-        merged = np.where(folds >= 0, np.searchsorted(names, folds) % _SEARCH_FOLDS, -1)
-        part = _Problem.of(design.take(rows), targets[rows], weights[rows], merged[rows], task, k)
-    search = _Search(part)
+    return k
+
+
+def _cross_validate(problem: _Problem, grid: Sequence[float]) -> tuple[Selection, Floats]:
+    """What was found, and the mean of the folds' weights (K, r + 1)."""
+    sample = problem.sample()
+    search = _Search(sample)
     search.run(grid)
     best, tried = search.best(), sorted(search.found)
-    logits = np.zeros((len(embeddings), k), np.float32)
-    for batch in whole.batches():
-        whole.held_out_logits(batch, whole.fit(best, batch, None, 3e-6), logits)
+    near = search.weights(best)
+    if sample is not problem:
+        near = np.broadcast_to(near.mean(axis=0), (len(problem.held_out), *near.shape[1:]))
+    logits, fits = np.zeros((len(problem.targets), problem.n_classes), np.float32), []
+    for batch in problem.batches():
+        fits.append(problem.fit(best, batch, near[batch], _TOLERANCE))
+        problem.held_out_logits(batch, fits[-1], logits)
     scores, errors = zip(*(search.found[C] for C in tried), strict=True)
-    return Selection(best, tuple(tried), scores, errors, logits, usable)
-
-
-def _search_rows(folds: NDArray[np.int64], n: int) -> NDArray[np.int64] | None:
-    """An even share of the samples, spread over the whole order; None where all are few enough."""
-    if n <= _SEARCH_SAMPLES:
-        return None
-    inside = np.flatnonzero(folds >= 0)
-    return inside[np.random.default_rng(0).permutation(len(inside))[:_SEARCH_SAMPLES]]
+    found = Selection(best, tuple(tried), scores, errors, logits, _usable(problem))
+    return found, np.concatenate(fits).mean(axis=0)
 
 
 def _usable(problem: _Problem) -> NDArray[np.bool_]:
@@ -156,33 +197,46 @@ class _Search:
     def __init__(self, problem: _Problem) -> None:
         self._problem, self._usable = problem, _usable(problem)
         self._logits = np.zeros((len(problem.targets), problem.n_classes), np.float32)
-        self._states: dict[float, dict[int, Floats]] = {}
+        self._weights: dict[float, list[Floats]] = {}
         self.found: dict[float, tuple[float, float]] = {}
 
     def run(self, grid: Sequence[float]) -> None:
         """Every second value until the score rises, then the neighbours of the best."""
         ordered = sorted(set(grid))
-        coarse = ordered[::2]
-        for i, C in enumerate(coarse):
-            self._try(C)
-            if i - coarse.index(self.best()) >= _PATIENCE:
+        for i in range(0, len(ordered), 2):
+            self._try(ordered[i])
+            # Weak regularisation is slow to fit: near the top, half a step first.
+            if self._slows(ordered[: i + 1 : 2]) and i + 1 < len(ordered):
+                self._try(ordered[i + 1])
+            if self.best() != max(self.found):
                 break
         place = ordered.index(self.best())
         for C in ordered[max(place - 1, 0) : place + 2]:
-            if C not in self.found:
-                self._try(C)
+            self._try(C)
 
     def best(self) -> float:
         """The value of the lowest held-out log loss; of equals the stronger regularisation."""
         return min(sorted(self.found), key=lambda C: self.found[C][0])
 
+    def weights(self, C: float) -> Floats:
+        """Fitted weights (F, K, r + 1) of a value that was tried."""
+        return np.concatenate(self._weights[C])
+
+    def _slows(self, path: Sequence[float]) -> bool:
+        """The last step along the path still gained, but less than the one before."""
+        scores = [self.found[C][0] for C in path[-3:]]
+        return len(scores) == 3 and 0 < scores[1] - scores[2] < scores[0] - scores[1]
+
     def _try(self, C: float) -> None:
-        stronger = max((other for other in self._states if other < C), default=None)
-        start = {} if stronger is None else self._states[stronger]
-        problem, now = self._problem, self._states.setdefault(C, {})
-        for batch in problem.batches():
-            now[batch.start] = problem.fit(C, batch, start.get(batch.start), 3e-5)
-            problem.held_out_logits(batch, now[batch.start], self._logits)
+        if C in self.found:
+            return
+        stronger = max((other for other in self.found if other < C), default=None)
+        problem, now = self._problem, []
+        for i, batch in enumerate(problem.batches()):
+            start = None if stronger is None else self._weights[stronger][i]
+            now.append(problem.fit(C, batch, start, _SEARCH_TOLERANCE))
+            problem.held_out_logits(batch, now[-1], self._logits)
+        self._weights[C] = now
         each = sample_losses(self._logits[self._usable], problem.targets[self._usable], task=problem.task)
         self.found[C] = (float(each.mean()), float(each.std() / len(each) ** 0.5)) if each.size else (0.0, 0.0)
 

@@ -29,6 +29,8 @@ _NOISE = 1e-7
 _IDLE = 4
 # Times the number of features.
 _FEW = 8
+# Share of the largest eigenvalue.
+_SOUND = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Design:
     """Standardised features ready for the solver.
 
     `matrix` float32 (n, r + 1) ends in a column of ones; `mean` and `scale` (d,) standardised the embeddings. `basis`
-    (d, r) is set where the features were turned into an orthonormal basis: the span of the samples where n < d (the
-    optimum lies in it), the eigenvectors where there are few samples. `eigenvalues` (r,) are those of the features'
+    (d, r) is set where the features were turned along the principal directions: of the samples' span where n < d (the
+    optimum lies in it), of all features where there are few samples. `eigenvalues` (r,) are those of the features'
     covariance; `eigenvectors` (r, r) too, or None where the features lie along them already.
     """
 
@@ -50,24 +52,20 @@ class Design:
 
     @classmethod
     def of(cls, embeddings: Floats, *, standardise: bool = True) -> Design:
-        """Centre, scale to unit variance (constant features stay), reduce where n < d, decompose the covariance."""
+        """Centre, scale to unit variance (constant features stay), decompose the covariance; reduce where n < d."""
         n, d = embeddings.shape
         mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
-        reduce = n < d
         matrix = np.empty((n, d + 1), np.float32)
         features = matrix[:, :d]
         np.subtract(embeddings, mean, out=features)
         scale = _scale(features) if standardise else np.ones(d, np.float32)
         features /= scale
-        basis = None
-        if reduce:
-            basis, factor = np.linalg.qr(features.T)
-            matrix = np.empty((n, factor.shape[0] + 1), np.float32)
-            features = matrix[:, :-1]
-            features[:] = factor.T
+        if n < d:
+            values, basis = _principal(features)
+            return cls(_with_ones(features @ basis), mean, scale, basis, None, values)
         matrix[:, -1] = 1
         values, vectors = np.linalg.eigh(features.T @ features / np.float32(n))
-        return cls(matrix, mean, scale, basis, vectors, np.maximum(values, 0))._turned()
+        return cls(matrix, mean, scale, None, vectors, np.maximum(values, 0))._turned()
 
     def take(self, rows: NDArray[np.int64]) -> Design:
         """The same features and preconditioner for some of the samples."""
@@ -90,6 +88,22 @@ class Design:
         weight /= self.scale
         bias = bias - weight @ self.mean.astype(np.float64)
         return np.ascontiguousarray(weight.T, np.float32), bias.astype(np.float32)
+
+
+def _principal(features: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues (r,) and directions (d, r) of fewer samples than features, through the matrix of inner products."""
+    n = np.float32(len(features))
+    values, vectors = np.linalg.eigh(features @ features.T / n)
+    # Below, float32 cannot tell a direction from rounding.
+    sound = values > max(_SOUND * float(values[-1]), 1e-30)
+    values = values[sound]
+    return values, (features.T @ vectors[:, sound]) / np.sqrt(n * values)
+
+
+def _with_ones(features: Floats) -> Floats:
+    matrix = np.ones((len(features), features.shape[1] + 1), np.float32)
+    matrix[:, :-1] = features
+    return matrix
 
 
 def _scale(centred: Floats) -> Floats:

@@ -17,9 +17,9 @@ from tellapart.data.splits import group_folds
 from tellapart.errors import Reason, TrainingError
 from tellapart.heads.aims import Aim
 from tellapart.heads.calibration import fit_calibration
-from tellapart.heads.linear import ClassWeight, LinearHead, fit_linear
+from tellapart.heads.linear import ClassWeight, LinearHead
 from tellapart.heads.ood import OodDetector
-from tellapart.heads.selection import select_regularisation
+from tellapart.heads.selection import fit_selected
 from tellapart.heads.thresholds import Thresholds, fit_thresholds
 from tellapart.records import LabelSchema, Task
 
@@ -68,20 +68,12 @@ def linear_probe(
     targets = targets_of(labels, schema.task)
     n_folds = min(MAX_FOLDS, len(np.unique(groups)))
     folds = group_folds(labels, groups, n_folds, options.seed)
-    found = select_regularisation(
+    found, fitted = fit_selected(
         embeddings,
         targets,
         folds,
         task=schema.task,
         n_classes=len(schema.labels),
-        class_weight=options.class_weight,
-    )
-    fitted = fit_linear(
-        embeddings,
-        targets,
-        task=schema.task,
-        n_classes=len(schema.labels),
-        C=found.C,
         class_weight=options.class_weight,
     )
     calibration = fit_calibration(found.logits[found.usable], targets[found.usable], task=schema.task)

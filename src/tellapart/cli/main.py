@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -49,6 +50,7 @@ def app() -> None:
 
 def main() -> None:
     """Run the command; errors become one sentence on stderr and an exit code (docs/cli.md)."""
+    _take_any_text()
     try:
         sys.exit(app.main(standalone_mode=False))
     except click.ClickException as error:
@@ -63,3 +65,13 @@ def main() -> None:
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would complain once more while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _take_any_text() -> None:
+    """File names and labels hold any character: pipes and files get UTF-8 (JSON knows no other), terminals escapes."""
+    if not isinstance(sys.stdout, TextIOWrapper):
+        return
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="backslashreplace")
+    else:
+        sys.stdout.reconfigure(encoding="utf-8")

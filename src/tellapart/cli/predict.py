@@ -52,6 +52,8 @@ def predict(
     """
     if as_json + as_csv + (parquet is not None) > 1:
         raise SettingsError(Reason.BAD_SETTING, "choose one of --json, --csv and --parquet")
+    if parquet is not None and output is not None:
+        raise SettingsError(Reason.BAD_SETTING, "--parquet names its file itself, leave out --output")
     from tellapart.workflows.predict import predict as answer
 
     with progress() as shown:

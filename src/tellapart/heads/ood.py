@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +14,15 @@ from tellapart.heads.objectives import Doubles, Floats
 from tellapart.heads.targets import check_embeddings
 
 _LARGEST_RANK = 256
+# Directions beside those wanted, to make those exact.
+_SPARE = 32
 # Directions are kept until they explain this share of the variance; the rest counts through its summed length.
 _EXPLAINED = 0.95
 # A feature that hardly moves in training is scaled as if it moved this share of the typical feature: finite, yet loud.
 _FLOOR = 0.05
 # Detectors fitted for the threshold: few samples want most of them in each, many can spare some for time.
 _CROSS_FITS, _CROSS_FITS_MANY, _MANY = 5, 3, 2_000
+_FEW = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,10 @@ class OodDetector:
                 f"an OOD detector needs two embeddings or more, a fold for each and a share in (0, 0.5], "
                 f"got {n} embeddings, folds {folds.shape}, share {share}",
             )
-        held_out = np.concatenate(list(_held_out_scores(embeddings, folds)))
-        return _fit(embeddings)._normalised(_quantile(held_out, share))
+        detector, spread = _fit(embeddings)
+        held_out = [_judged(embeddings, spread, part) for part in _parts(folds, n)]
+        scores = np.concatenate(held_out) if held_out else detector.score(embeddings)
+        return detector._normalised(_quantile(scores, share))
 
     def score(self, embeddings: Floats) -> Floats:
         """Scores float32 (n,) ≥ 0 of embeddings (n, d); 1 or more means "unlike the training images"."""
@@ -104,66 +109,152 @@ class OodDetector:
         return replace(self, weight=self.weight * factor, rest=self.rest * factor * factor)
 
 
-def _held_out_scores(embeddings: Floats, folds: NDArray[np.int64]) -> Iterator[Floats]:
-    """Scores of the samples of each fold by a detector that has not seen them; folds are merged to five or three."""
+def _parts(folds: NDArray[np.int64], n: int) -> list[NDArray[np.bool_]]:
+    """Masks of samples to hold out: the folds, merged to five or three; none where there is nothing to learn from."""
     names = np.unique(folds[folds >= 0])
-    cross_fits = _CROSS_FITS if len(embeddings) < _MANY else _CROSS_FITS_MANY
     if len(names) < 2:
-        yield _fit(embeddings).score(embeddings)
-        return
+        return []
+    cross_fits = min(len(names), _CROSS_FITS if n < _MANY else _CROSS_FITS_MANY)
     part = np.where(folds >= 0, np.searchsorted(names, folds) % cross_fits, -1)
-    for fold in range(min(len(names), cross_fits)):
-        held_out = part == fold
-        yield _fit(embeddings[~held_out]).score(embeddings[held_out])
+    return [part == fold for fold in range(cross_fits)]
 
 
-def _fit(embeddings: Floats) -> OodDetector:
-    """The detector with its distance not yet scaled."""
-    n, d = embeddings.shape
+def _fit(embeddings: Floats) -> tuple[OodDetector, _Spread]:
+    """The detector with its distance not yet scaled, and what it came from."""
+    mean, scale = _location(embeddings)
+    z = np.asarray((embeddings - mean) / scale, np.float32)
+    spread = _Spread.of(z)
+    gaussian = _Gaussian.of(spread.values, spread.total, *z.shape)
+    basis = np.ascontiguousarray(spread.directions(gaussian.rank), np.float32)
+    return OodDetector(mean, scale, basis, gaussian.weight, np.array([1 / gaussian.outside], np.float32)), spread
+
+
+def _judged(embeddings: Floats, spread: _Spread, part: NDArray[np.bool_]) -> Floats:
+    """Distances of a part by the others. The scale of all may serve for that, unless they are so few that it knows each."""
+    if len(embeddings) < _FEW:
+        return _fit(embeddings[~part])[0].score(embeddings[part])
+    return spread.held_out(part)
+
+
+def _location(embeddings: Floats) -> tuple[Floats, Floats]:
+    """Mean and scale (d,) of every feature."""
     mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
     z = embeddings - mean
-    scale = np.sqrt(np.einsum("ij,ij->j", z, z) / np.float32(n))
+    scale = np.sqrt(np.einsum("ij,ij->j", z, z) / np.float32(len(z)))
     typical = float(np.sqrt(np.mean(scale.astype(np.float64) ** 2)))
-    scale = np.maximum(scale, np.float32(_FLOOR * typical if typical > 0 else 1))
-    z /= scale
-    values, basis = _principal(z)
-    total = float(np.einsum("ij,ij->", z, z)) / n
-    rank = _rank(values, total, n)
-    kept = values[:rank]
-    # The directions of largest spread look larger than they are and the others smaller; the fewer samples, the more so.
-    shrink = rank / (n + rank)
-    kept = (1 - shrink) * kept + shrink * (kept.mean() if rank else 1)
-    outside = max((total - float(values[:rank].sum())) / max(d - rank, 1), 1e-6)
-    weight = (1 / np.sqrt(np.maximum(kept, outside))).astype(np.float32)
-    return OodDetector(mean, scale, np.ascontiguousarray(basis[:, :rank]), weight, np.array([1 / outside], np.float32))
+    return mean, np.maximum(scale, np.float32(_FLOOR * typical if typical > 0 else 1))
 
 
-def _principal(z: Floats) -> tuple[Doubles, Floats]:
-    """Variances, falling, and directions (d, m) of centred rows; through the smaller of the two Gram matrices."""
-    n, d = z.shape
-    if d <= n:
-        values, vectors = _leading(z.T @ z / np.float32(n))
-        return values.astype(np.float64), vectors
-    values, vectors = _leading(z @ z.T / np.float32(n))
-    lengths = np.sqrt(np.maximum(values * np.float32(n), 1e-20))
-    return values.astype(np.float64), z.T @ (vectors / lengths)
+@dataclass(frozen=True, slots=True)
+class _Gaussian:
+    """The distance along `rank` directions by their `weight` (rank,), beside them by the variance `outside`."""
+
+    rank: int
+    weight: Floats
+    outside: float
+
+    @classmethod
+    def of(cls, values: Doubles, total: float, n: int, d: int) -> _Gaussian:
+        rank = _rank(values, total, n)
+        kept = values[:rank]
+        # The directions of largest spread look larger than they are and the others smaller; the fewer samples, the
+        # more so.
+        shrink = rank / (n + rank)
+        kept = (1 - shrink) * kept + shrink * (kept.mean() if rank else 1)
+        outside = max((total - float(values[:rank].sum())) / max(d - rank, 1), 1e-6)
+        return cls(rank, (1 / np.sqrt(np.maximum(kept, outside))).astype(np.float32), outside)
+
+    def distances(self, inside: Floats, squares: Floats) -> Floats:
+        """Of samples by their coordinates (m, ≥ rank) along the directions and their squared lengths (m,)."""
+        inside = inside[:, : self.rank]
+        beside = np.maximum(squares - np.einsum("ij,ij->i", inside, inside), 0)
+        inside = inside * self.weight
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", inside, inside) + beside / self.outside), np.float32)
 
 
-def _leading(gram: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues, falling, and eigenvectors; of large matrices about the first 288 (Halko et al. 2011, algorithm 4.4).
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Variances of centred rows z (n, d), falling, through the smaller matrix of their products.
 
-    Those few cost half the time, and a variance is exact for the direction it comes with, however near that is.
+    `gram` is zᵀz with its eigenvectors in `vectors`, or zzᵀ where n < d. Both know the variances without some of the
+    rows too, at the price of a subtraction instead of all products again.
     """
-    size, wanted = len(gram), _LARGEST_RANK + 32
+
+    z: Floats
+    gram: Floats
+    values: Doubles
+    vectors: Floats
+    total: float
+
+    @classmethod
+    def of(cls, z: Floats) -> _Spread:
+        n, d = z.shape
+        gram = z @ z.T if n < d else z.T @ z
+        values, vectors = _leading(gram / np.float32(n))
+        return cls(z, gram, values, vectors, float(np.trace(gram)) / n)
+
+    def directions(self, rank: int) -> Floats:
+        """The first orthonormal directions (d, rank)."""
+        first = self.vectors[:, :rank]
+        return (
+            first
+            if len(self.gram) == self.z.shape[1]
+            else self.z.T @ (first / _lengths(self.values[:rank], len(self.z)))
+        )
+
+    def held_out(self, part: NDArray[np.bool_]) -> Floats:
+        """Distances of the rows of a mask under the Gaussian of the other rows."""
+        n, d = int((~part).sum()), self.z.shape[1]
+        without = self._without_dual if len(self.z) < d else self._without
+        values, total, inside, squares = without(part, n)
+        return _Gaussian.of(values, total, n, d).distances(inside, squares)
+
+    def _without(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
+        out = self.z[part]
+        mean = out.sum(axis=0) / np.float32(-n)
+        covariance = (self.gram - out.T @ out) / np.float32(n) - np.outer(mean, mean)
+        values, vectors = _leading(np.asarray(covariance, np.float32), self._start())
+        out -= mean
+        return values, float(np.trace(covariance)), out @ vectors, np.einsum("ij,ij->i", out, out)
+
+    def _without_dual(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
+        inner, cross = self.gram[np.ix_(~part, ~part)], self.gram[np.ix_(part, ~part)]
+        # Products with the mean of the others, of the others and of those held out, and of that mean with itself.
+        own, mean = inner.mean(axis=0), cross.mean(axis=1)
+        level = own.mean()
+        squares = np.diagonal(self.gram)[part] - 2 * mean + level
+        inner = (inner - own - own[:, None] + level) / np.float32(n)
+        values, vectors = _leading(inner, self._start()[~part])
+        inside = (cross - own - mean[:, None] + level) @ (vectors / _lengths(values, n))
+        return values, float(np.trace(inner)), inside, squares
+
+    def _start(self) -> Floats:
+        return self.vectors[:, : _rank(self.values, self.total, len(self.z)) + _SPARE]
+
+
+def _lengths(variances: Doubles, n: int) -> Floats:
+    """Lengths of the columns that n rows make along directions of these variances."""
+    return np.sqrt(np.maximum(variances * n, 1e-20)).astype(np.float32)
+
+
+def _leading(matrix: Floats, start: Floats | None = None) -> tuple[Doubles, Floats]:
+    """Eigenvalues, falling, and eigenvectors; of large matrices the first ones (Halko et al. 2011, algorithm 4.4).
+
+    About 288 of them, or as many as `start` has columns, eigenvectors of a similar matrix. Those few cost a fraction,
+    and a variance is exact for the direction it comes with, however near that is.
+    """
+    size, wanted = len(matrix), _LARGEST_RANK + _SPARE
     if size <= 2 * wanted:
-        values, vectors = np.linalg.eigh(gram)
-        return np.maximum(values[::-1], 0), vectors[:, ::-1]
-    span = gram @ np.random.default_rng(0).standard_normal((size, wanted), dtype=np.float32)
-    for _ in range(2):
-        span = gram @ np.linalg.qr(span)[0]
+        values, vectors = np.linalg.eigh(matrix)
+        return np.maximum(values[::-1], 0).astype(np.float64), vectors[:, ::-1]
+    passes = 1 if start is not None else 2
+    span = np.random.default_rng(0).standard_normal((size, wanted), dtype=np.float32) if start is None else start
+    span = matrix @ span
+    for _ in range(passes):
+        span = matrix @ np.linalg.qr(span)[0]
     basis = np.linalg.qr(span)[0]
-    values, turn = np.linalg.eigh(basis.T @ (gram @ basis))
-    return np.maximum(values[::-1], 0), np.asarray(basis @ turn[:, ::-1], np.float32)
+    values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
+    return np.maximum(values[::-1], 0).astype(np.float64), np.asarray(basis @ turn[:, ::-1], np.float32)
 
 
 def _rank(values: Doubles, total: float, n: int) -> int:

@@ -14,8 +14,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends well.
 
     A kill at any moment leaves the old file or the new one; an exception leaves the old one and nothing beside it.
-    The block raises `OSError` as any writing does; the caller owns the sentence.
+    The block raises `OSError` as any writing does; the caller owns the sentence. A device or pipe (`/dev/stdout`) is
+    written to and never replaced; a link stays, and what it points to is replaced.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     temporary = path.parent / f".{path.name}.new-{os.getpid():x}-{os.urandom(4).hex()}"
     try:
         yield temporary

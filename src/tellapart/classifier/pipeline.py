@@ -81,8 +81,8 @@ class Pipeline:
 
         What was refused before it came to be a job may stand among them, and comes out as it is.
         """
-        workers = self.workers or available_cores()
-        if len(jobs) == 1 or workers == 1:
+        workers = min(self.workers or available_cores(), max(1, len(jobs)))
+        if workers == 1:
             for start in range(0, len(jobs), BATCH):
                 yield self._embed(jobs[start : start + BATCH])
             return

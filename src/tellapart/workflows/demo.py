@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Unpack, cast, get_args
 
 from tellapart.classifier.classifier import Classifier
-from tellapart.errors import Reason, SettingsError
+from tellapart.errors import DataError, Reason, SettingsError
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Prediction
 from tellapart.samples import LineOptions, Variant, write_bottles
@@ -34,6 +34,9 @@ def demo(
     """
     if variant not in get_args(Variant):
         raise SettingsError(Reason.BAD_SETTING, f"the variant is binary, multiclass or multilabel, got {variant!r}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        message = f"{folder} exists and is not an empty folder: choose another name or delete it"
+        raise DataError(Reason.OUTPUT_EXISTS, message)
     line = _Line(cast(Variant, variant), seed, progress)
     photos, model = folder / "photos", folder / "model"
     yield f"$ tellapart data generate {photos} --variant {variant}"

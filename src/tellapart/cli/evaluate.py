@@ -51,7 +51,7 @@ def evaluate(
     from tellapart.data.dataset import Dataset
     from tellapart.workflows.evaluate import evaluate as run
 
-    output = output or Path(f"{data.resolve().name.split('.')[0]}-evaluation")
+    output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-evaluation")
     dataset = Dataset.read(data, format=data_format, label_map=label_map, images=images, allow_outside=allow_outside)
     with progress() as shown:
         result = run(

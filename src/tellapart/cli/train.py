@@ -82,9 +82,11 @@ def train(
     Checks, splits without leaks, fits, calibrates, chooses thresholds, evaluates, writes the model and its report.
     """
     from tellapart.data.dataset import Dataset
+    from tellapart.workflows.train import check_outside
     from tellapart.workflows.train import train as run
 
-    output = output or Path(f"{data.resolve().name.split('.')[0]}-model")
+    output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-model")
+    check_outside(output, data)
     dataset = Dataset.read(
         data,
         format=data_format,

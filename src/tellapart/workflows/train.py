@@ -71,6 +71,8 @@ def train(
     """
     if output is not None:
         check_target(output)
+        if not isinstance(data, Dataset):
+            check_outside(output, data)
     options = ProbeOptions(
         Aim.parse(aim, costs=None if costs is None else read_costs(costs)), _weight(class_weight), seed
     )
@@ -87,6 +89,17 @@ def train(
     work = _Work(dataset, images, schema, parted, options, embedder)
     classifier = work.classifier(name or _name(output), golden, progress)
     return classifier if output is None else classifier.save(output)
+
+
+def check_outside(output: str | Path, data: str | Path) -> None:
+    """Raise `SettingsError` (`bad_setting`) for a model inside a folder of images: its golden images would be a class."""
+    inside, folder = Path(output).resolve(), Path(data).resolve()
+    if folder.is_dir() and inside.is_relative_to(folder):
+        raise SettingsError(
+            Reason.BAD_SETTING,
+            f"the model {output} would lie inside the data {data}, where its images would be read as data the next time; "
+            "name an output outside of it",
+        )
 
 
 @dataclass(frozen=True, slots=True)

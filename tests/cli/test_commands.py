@@ -65,6 +65,10 @@ def test_the_default_output_is_named_after_the_data(tmp_path: Path, monkeypatch:
     parts(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert run("train", "parts", "--backbone", backbone_file()).code == 0
+    monkeypatch.chdir(tmp_path / "parts")
+    ran = run("train", ".", "--backbone", backbone_file())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: the model parts-model would lie inside the data .")
     assert (tmp_path / "parts-model" / "model.json").is_file()
 
 
@@ -148,6 +152,22 @@ def test_predict_regions() -> None:
     path = photos() / "red" / "0000.png"
     ran = run("predict", model_folder(), path, "--json", "--roi", "left=0,0,0.5,1", "--roi", "tri=0,0,1,0,0,1")
     assert [line["roi"] for line in ran.lines] == ["left", "tri"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+def test_predict_into_a_pipe_and_through_a_link(tmp_path: Path) -> None:
+    path = photos() / "red" / "0000.png"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert run("predict", model_folder(), path, "--json", "-o", tmp_path / "pipe").code == 0
+    assert json.loads(os.read(reader, 10_000))["uri"] == str(path)
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real").write_text("old")
+    assert run("predict", model_folder(), path, "--json", "-o", tmp_path / "link").code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "real").read_text())["uri"] == str(path)
 
 
 @pytest.mark.parametrize(

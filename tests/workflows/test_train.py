@@ -394,6 +394,17 @@ def test_a_folder_that_is_no_model_is_refused_before_the_work(tmp_path: Path) ->
     assert (reason, stages) == (Reason.OUTPUT_EXISTS, [])
 
 
+def test_a_model_inside_its_data_is_refused(tmp_path: Path) -> None:
+    write_folders(tmp_path / "parts", CLASSES)
+    inside = tmp_path / "parts" / "model"
+    assert refused(quick_train, tmp_path / "parts", output=inside) == (
+        Reason.BAD_SETTING,
+        f"the model {inside} would lie inside the data {tmp_path / 'parts'}, where its images would be read as data the "
+        "next time; name an output outside of it",
+    )
+    assert not inside.exists()
+
+
 def test_progress_tells_every_stage(tmp_path: Path) -> None:
     write_folders(tmp_path / "parts", CLASSES)
     seen: list[tuple[str, int, int]] = []

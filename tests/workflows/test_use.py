@@ -315,6 +315,15 @@ def test_the_demo_shows_the_whole_loop(tmp_path: Path, variant: str) -> None:
     assert (tmp_path / "demo" / "model" / "report.html").stat().st_size > 10_000
 
 
+def test_the_demo_starts_in_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    assert refused(lambda: next(demo(tmp_path))) == (
+        Reason.OUTPUT_EXISTS,
+        f"{tmp_path} exists and is not an empty folder: choose another name or delete it",
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
 def test_the_demo_knows_its_variants(tmp_path: Path) -> None:
     assert refused(lambda: next(demo(tmp_path, variant="ternary"))) == (
         Reason.BAD_SETTING,

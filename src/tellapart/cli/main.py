@@ -51,8 +51,16 @@ def app() -> None:
 def main() -> None:
     """Run the command; errors become one sentence on stderr and an exit code (docs/cli.md)."""
     _take_any_text()
+    stdout = sys.stdout
     try:
-        sys.exit(app.main(standalone_mode=False))
+        try:
+            code = app.main(standalone_mode=False)
+        except SystemExit as end:
+            # When the reader (`| head`) has gone, Click puts another stream in place and ends with 1: that is no failure.
+            code = end.code if sys.stdout is stdout else 0
+        finally:
+            sys.stdout.flush()
+        sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -63,12 +71,23 @@ def main() -> None:
         print("interrupted: nothing was half-written", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain once more while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
+    except OSError as error:  # every file of ours has its own sentence: this is stdout on a full disk
+        _silence_stdout()
+        print(f"error: the result could not be written: {error.strerror or error} [write_failed]", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+def _silence_stdout() -> None:
+    """Python would complain once more while it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _take_any_text() -> None:
     """File names and labels hold any character: pipes and files get UTF-8 (JSON knows no other), terminals escapes."""
+    # Closed by the caller (`>&-`), a stream is None.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if not isinstance(sys.stdout, TextIOWrapper):
         return
     if sys.stdout.isatty():

@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -58,7 +59,22 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     child.stderr.close()
     child.wait(timeout=120)
     assert json.loads(first)["uri"].endswith("blue/0000.png")
-    assert err == b""
+    assert (child.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        (">/dev/full", 1, "error: the result could not be written: No space left on device [write_failed]\n"),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+    ],
+)
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="a device of Linux")
+def test_results_that_find_no_place(redirection: str, code: int, said: str) -> None:
+    command = [sys.executable, "-m", "tellapart", "predict", str(model_folder()), str(photos()), "--json"]
+    ran = subprocess.run(["sh", "-c", f'exec "$@" {redirection}', "sh", *command], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr.decode()) == (code, said)
 
 
 def many_photos(folder: Path) -> Path:

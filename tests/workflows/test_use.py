@@ -301,9 +301,8 @@ def test_unlabelled_data_cannot_be_stratified(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["binary", "multiclass", "multilabel"])
-def test_the_demo_shows_the_whole_loop(tmp_path: Path, variant: str) -> None:
-    lines = list(demo(tmp_path / "demo", variant=variant))
+def test_the_demo_shows_the_whole_loop(tmp_path: Path) -> None:
+    lines = list(demo(tmp_path / "demo", variant="multilabel"))  # the README's runs the default
     assert [line.split()[1:3] for line in lines if line.startswith("$")] == [
         ["tellapart", "data"],
         ["tellapart", "train"],

@@ -4,16 +4,17 @@ Everything here is blind to brightness and contrast: pictures are first reduced 
 coarse one (half size) to align by and a fine one (full size) to compare by.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Float32: TypeAlias = npt.NDArray[np.float32]
-Int8: TypeAlias = npt.NDArray[np.int8]
-Int64: TypeAlias = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+Int8 = npt.NDArray[np.int8]
+Int64 = npt.NDArray[np.int64]
 
 # Bands are kept as int8, so that 100,000 pictures of 64 x 64 take 0.5 GB and not 2 GB.
 _LEVELS_PER_UNIT = np.float32(31.0)
@@ -153,7 +154,8 @@ def _warp(pictures: Float32, alignment: Alignment) -> tuple[Float32, Float32]:
     down = _resampling(alignment.scale_y, alignment.shift_y * size, size)
     across = _resampling(alignment.scale_x, alignment.shift_x * size, size)
     mask = (down.sum(2) > 0)[:, :, None] & (across.sum(2) > 0)[:, None, :]
-    return down @ pictures @ across.transpose(0, 2, 1), mask.astype(np.float32)
+    moved = np.asarray(down @ pictures @ across.transpose(0, 2, 1), dtype=np.float32)
+    return moved, mask.astype(np.float32)
 
 
 def align(first: Float32, second: Float32, steps: int = 2) -> Alignment:
@@ -215,7 +217,8 @@ def block_agreement(first: Float32, second: Float32, alignment: Alignment) -> tu
 
     def pooled(values: Float32) -> Float32:
         across = values @ pool
-        return across.reshape(len(values), _BLOCKS, -1, _BLOCKS).sum(2).reshape(len(values), -1) * pool[0, 0]
+        blocks = across.reshape(len(values), _BLOCKS, -1, _BLOCKS).sum(2)
+        return np.asarray(blocks.reshape(len(values), -1) * pool[0, 0], dtype=np.float32)
 
     power_a, power_b, inside = pooled(still * still), pooled(moved * moved), pooled(mask)
     correlation = pooled(still * moved) / (np.sqrt(power_a * power_b) + np.float32(_EVEN))

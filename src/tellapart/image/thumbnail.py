@@ -1,5 +1,7 @@
 """Small grey thumbnails that near-duplicate search compares."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image

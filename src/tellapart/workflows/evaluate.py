@@ -10,7 +10,6 @@ from tellapart.classifier.classifier import Answers, Classifier
 from tellapart.classifier.storage import load
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
-from tellapart.data.near_duplicates import same_object_groups
 from tellapart.data.split_names import normalise_split
 from tellapart.errors import DataError, Reason, SettingsError, TrainingError
 from tellapart.evaluation.compare import Comparison, compare
@@ -24,6 +23,7 @@ from tellapart.training.linear_probe import targets_of
 from tellapart.workflows.costs import cost_matrix
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.facts import slicing_columns
+from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.report import counts_by_split, render, warnings_of
 
@@ -103,9 +103,7 @@ def evaluate(
     embed = _Embed(None if cache_dir is None else Path(cache_dir), limits, workers, provider, progress)
     images = embed(chosen, classifier)
     progress("evaluating", 0, 0)
-    groups = combine_groups(
-        images.dataset.ids, images.dataset.groups, same_object_groups(images.thumbnails, ids=images.dataset.ids).groups
-    )
+    groups = combine_groups(images.dataset.ids, images.dataset.groups, look_alikes(images, embed.cache_dir))
     named = [str(group) for group in groups]
     answers = classifier.answer(images.embeddings)
     found = Judged(

@@ -13,11 +13,11 @@ from tellapart.classifier.folder import is_model
 from tellapart.classifier.storage import load_enclosures
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
-from tellapart.data.near_duplicates import same_object_groups
 from tellapart.data.splits import Splits, assign_splits
 from tellapart.errors import ModelError, Reason, SettingsError
 from tellapart.records import LabelSchema
 from tellapart.workflows.embedding import EmbeddedDataset
+from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.reference import read_splits
 
 GROUPED, RANDOM = "grouped", "random"
@@ -60,10 +60,18 @@ class Partition:
         return (*lines, *(f"warning     {text}" for text in self.splits.warnings))
 
 
-def partition(images: EmbeddedDataset, schema: LabelSchema, *, how: str, earlier: Path | None, seed: int) -> Partition:
+def partition(
+    images: EmbeddedDataset,
+    schema: LabelSchema,
+    *,
+    how: str,
+    earlier: Path | None,
+    seed: int,
+    cache_dir: Path | None = None,
+) -> Partition:
     """Split labelled images: the user's own split first, then that of an earlier model, then by group.
 
-    `how` is "grouped", or "random" to see what a leaking split would have promised.
+    `how` is "grouped", or "random" to see what a leaking split would have promised. `cache_dir` keeps the groups.
 
     Raises:
         SettingsError: `bad_setting` for another `how`.
@@ -77,7 +85,7 @@ def partition(images: EmbeddedDataset, schema: LabelSchema, *, how: str, earlier
         return Partition(
             assign_splits(label_matrix=labels, groups=alone, seed=seed, label_names=schema.names), alone, 0, 0
         )
-    looks = same_object_groups(images.thumbnails, ids=dataset.ids).groups
+    looks = look_alikes(images, cache_dir)
     groups = combine_groups(dataset.ids, dataset.groups, looks, keys=_keys(dataset))
     own = dataset.splits
     kept = _earlier_splits(dataset, earlier) if not any(own) else [None] * len(own)

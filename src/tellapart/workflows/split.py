@@ -44,7 +44,7 @@ def split(
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
     if earlier is not None and earlier.is_file():
         images = images.with_dataset(_assigned_before(images.dataset, earlier))
-    parted = partition(images, dataset.schema, how=how, earlier=None, seed=seed)
+    parted = partition(images, dataset.schema, how=how, earlier=None, seed=seed, cache_dir=cache_dir)
     groups = [str(group) for group in parted.groups]
     return images.dataset.with_splits(parted.splits.assigned).with_groups(groups), parted
 

@@ -85,7 +85,7 @@ def train(
     schema, dataset = _without_empty_labels(schema, dataset, images)
     progress("finding near-duplicates", 0, 0)
     earlier = None if output is None else Path(output)
-    parted = partition(images, schema, how=split, earlier=earlier, seed=seed)
+    parted = partition(images, schema, how=split, earlier=earlier, seed=seed, cache_dir=embedder.cache_dir)
     work = _Work(dataset, images, schema, parted, options, embedder)
     classifier = work.classifier(name or _name(output), golden, progress)
     return classifier if output is None else classifier.save(output)

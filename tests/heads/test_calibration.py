@@ -42,10 +42,31 @@ def test_temperature_is_found_and_lowers_the_calibration_error(factor: float) ->
     assert after < before / 4 or factor == 1.0
 
 
-def test_the_ranking_never_changes() -> None:
-    logits, targets = _simulated(300, 4, 3.0)
-    calibration = fit_calibration(logits, targets, task=Task.MULTICLASS)
-    np.testing.assert_array_equal(calibration.apply(logits).argsort(axis=1), logits.argsort(axis=1))
+def test_a_shift_of_the_classes_is_found() -> None:
+    """What class weights do to a head: rare classes are promised too often, and no temperature mends it."""
+    logits, targets = _simulated(6000, 4, 2.0)
+    shift = np.float32([1.5, -0.5, -0.5, -0.5])
+    calibration = fit_calibration(logits + shift, targets, task=Task.MULTICLASS)
+    np.testing.assert_allclose(calibration.temperature, 2.0, rtol=0.1)
+    found = calibration.offset - calibration.offset.mean()
+    np.testing.assert_allclose(found, -shift / 2, atol=0.12)
+    fresh, fresh_targets = _simulated(20_000, 4, 2.0, seed=1)
+    assert _ece(calibration.apply(fresh + shift), fresh_targets) < 0.02
+
+
+def test_a_class_of_few_examples_hardly_moves() -> None:
+    logits, targets = _simulated(2000, 3, 1.0)
+    kept = (targets != 2) | (np.cumsum(targets == 2) <= 5)
+    offset = fit_calibration(logits[kept][:30], targets[kept][:30], task=Task.MULTICLASS).offset
+    assert np.abs(offset).max() < 0.5
+    assert np.abs(fit_calibration(logits[kept], targets[kept], task=Task.MULTICLASS).offset).max() > 1
+
+
+def test_a_class_without_examples_is_no_error() -> None:
+    logits, targets = _simulated(300, 3, 1.0)
+    calibration = fit_calibration(logits[targets < 2], targets[targets < 2], task=Task.MULTICLASS)
+    assert calibration.offset[2] < min(calibration.offset[:2])
+    assert np.isfinite(calibration.apply(logits)).all()
 
 
 def test_labels_get_their_own_slope_and_offset() -> None:

@@ -176,6 +176,38 @@ def test_least_cost_of_multilabel() -> None:
     assert apply_thresholds(p, found, MANY) == [("a", "c")]
 
 
+def test_best_f1_finds_rare_classes_that_are_seldom_the_likeliest() -> None:
+    """Honest probabilities of unequal classes: fitted on one half, judged on the other."""
+    rng = np.random.default_rng(0)
+    schema = LabelSchema.from_names(["a", "b", "c"], task=Task.MULTICLASS)
+    logits = 1.2 * rng.standard_normal((8000, 3)) + np.log([0.88, 0.08, 0.04])
+    targets = (logits - np.log(-np.log(rng.uniform(size=logits.shape)))).argmax(axis=1)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    def macro_f1(answers: Any) -> float:
+        true = (answers & np.eye(3, dtype=bool)[targets[4000:]]).sum(axis=0)
+        return float((2 * true / (answers.sum(axis=0) + np.bincount(targets[4000:]))).mean())
+
+    found = fit_thresholds(p[:4000], targets[:4000], schema=schema, aim=Aim.parse("best_f1"))
+    assert found.values[0] > found.values[1] > found.values[2] > 0
+    answers = decide(p[4000:], found, schema)
+    plain = decide(p[4000:], Thresholds.plain(schema), schema)
+    assert macro_f1(answers) > macro_f1(plain) + 0.05
+    assert macro_f1(answers) == pytest.approx(np.mean(found.achieved), abs=0.04)
+    rows = answers.any(axis=1)
+    assert (p[4000:][answers] >= np.array(found.values)[answers[rows].argmax(axis=1)]).all()
+
+
+def test_best_f1_of_a_class_without_examples_is_unknown() -> None:
+    schema = LabelSchema.from_names(["a", "b", "c"], task=Task.MULTICLASS)
+    p = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]] * 5)
+    found = fit_thresholds(p, np.arange(10) % 2, schema=schema, aim=Aim.parse("best_f1"))
+    assert found.achieved[:2] == (1.0, 1.0)
+    assert np.isnan(found.achieved[2])
+    assert found.support == (5, 5, 0)
+    assert decide(p, found, schema).argmax(axis=1).tolist() == [0, 1] * 5
+
+
 @pytest.mark.parametrize("schema", [BINARY, THREE, MANY])
 @pytest.mark.parametrize("aim", ["argmax", "best_f1", "precision>=0.9", "recall>=0.9"])
 def test_odd_data_never_fails_and_json_is_a_round_trip(aim: str, schema: LabelSchema) -> None:

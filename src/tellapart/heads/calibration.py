@@ -16,6 +16,8 @@ from tellapart.records import Task
 # Inverse temperatures outside this range come from too little data, not from a network.
 _SHARPEST, _FLATTEST = 20.0, 0.05
 _LARGEST_OFFSET = 10.0
+# An offset of a class is believed as if this many samples had already said it is 0: few examples move it little.
+_OFFSET_PRIOR = 30.0
 # A label gets its own temperature and offset from this many examples of both kinds; below, the labels share one.
 _ENOUGH = 10
 
@@ -24,9 +26,10 @@ _ENOUGH = 10
 class Calibration:
     """`probabilities = softmax or sigmoid (logits / temperature + offset)`; both float32 (k,).
 
-    For softmax all temperatures are equal and the offsets 0 (temperature scaling, Guo et al., ICML 2017), so the
-    ranking of classes never changes. For multilabel each label has its own slope and offset (Platt 1999) where it has
-    examples enough.
+    For softmax all temperatures are equal (Guo et al., ICML 2017) and each class has an offset (bias-corrected
+    temperature scaling, Alexandari et al., ICML 2020): a head fitted with class weights believes rare classes as
+    frequent as others, and no temperature mends that. So the likeliest class can change, in favour of frequent ones.
+    For multilabel each label has its own slope and offset (Platt 1999) where it has examples enough.
     """
 
     task: Task
@@ -66,8 +69,8 @@ def sigmoid(z: NDArray[Any]) -> NDArray[Any]:
 def fit_calibration(logits: Floats, targets: NDArray[np.integer[Any]], *, task: Task) -> Calibration:
     """Fit on logits of samples the head has not seen (`Selection.logits`), float (n, k).
 
-    `targets` int (n,) columns, or 0/1 (n, k) for multilabel. A weak prior at the identity, worth about one sample,
-    keeps ten samples from claiming certainty; by its construction the fitted log loss never exceeds the identity's.
+    `targets` int (n,) columns, or 0/1 (n, k) for multilabel. A weak prior at the identity keeps ten samples from claiming
+    certainty and a class of five from an offset; by its construction the fitted log loss never exceeds the identity's.
     """
     n, k = logits.shape
     if len(targets) != n or not np.isfinite(logits).all():
@@ -78,39 +81,56 @@ def fit_calibration(logits: Floats, targets: NDArray[np.integer[Any]], *, task: 
         return Calibration.identity(task, k)
     if task is Task.MULTILABEL:
         return _fit_labels(np.asarray(logits, np.float64), np.asarray(targets, np.float64))
-    slope = _softmax_slope(np.asarray(logits, np.float64), targets)
-    return Calibration(task, np.full(k, 1 / slope, np.float32), np.zeros(k, np.float32))
+    slope, offset = _fit_softmax(np.asarray(logits, np.float64), targets)
+    return Calibration(task, np.full(k, 1 / slope, np.float32), offset.astype(np.float32))
 
 
-def _softmax_slope(logits: Doubles, targets: NDArray[np.integer[Any]]) -> float:
-    """Inverse temperature: Newton with halving on a convex function of one variable."""
-    centred = logits - logits[np.arange(len(logits)), targets][:, None]
-    slope, (value, first, second) = 1.0, _softmax_terms(centred, 1.0)
+def _fit_softmax(logits: Doubles, targets: NDArray[np.integer[Any]]) -> tuple[float, Doubles]:
+    """Inverse temperature and offsets (k,): Newton with halving on a convex function."""
+    start = np.zeros(logits.shape[1] + 1)
+    start[0] = 1
+    now, (value, p) = start, _softmax_loss(logits, targets, start)
     for _ in range(50):
-        step = -first / second
-        while True:
-            trial = float(np.clip(slope + step, _FLATTEST, _SHARPEST))
-            terms = _softmax_terms(centred, trial)
-            if terms[0] <= value or abs(step) < 1e-9:
+        step = _softmax_step(logits, targets, p, now - start)
+        for _ in range(40):
+            trial = np.clip(now + step, -_LARGEST_OFFSET, _LARGEST_OFFSET)
+            trial[0] = np.clip(now[0] + step[0], _FLATTEST, _SHARPEST)
+            new, trial_p = _softmax_loss(logits, targets, trial)
+            if new <= value:
                 break
-            step /= 2
-        if terms[0] > value - 1e-12 * abs(value):
+            step = step / 2
+        if not new < value - 1e-10 * value:
             break
-        slope, (value, first, second) = trial, terms
-    return slope
+        now, value, p = trial, new, trial_p
+    return float(now[0]), now[1:]
 
 
-def _softmax_terms(centred: Doubles, slope: float) -> tuple[float, float, float]:
-    """Penalised log loss at an inverse temperature, with its first and second derivative; own logits are 0."""
-    z = slope * centred
-    top = z.max(axis=1, keepdims=True)
-    p = np.exp(z - top)
-    total = p.sum(axis=1, keepdims=True)
-    p /= total
-    mean = np.einsum("ij,ij->i", p, centred)
-    square = np.einsum("ij,ij,ij->i", p, centred, centred)
-    value = float((np.log(total) + top).sum()) + 0.5 * (slope - 1) ** 2
-    return value, float(mean.sum()) + slope - 1, float((square - mean * mean).sum()) + 1
+def _softmax_loss(logits: Doubles, targets: NDArray[np.integer[Any]], at: Doubles) -> tuple[float, Doubles]:
+    """Penalised log loss and probabilities (n, k) at (slope, offsets)."""
+    z = at[0] * logits + at[1:]
+    z -= z.max(axis=1, keepdims=True)
+    own = z[np.arange(len(z)), targets]
+    p = np.exp(z)
+    total = p.sum(axis=1)
+    penalty = (at[0] - 1) ** 2 + _OFFSET_PRIOR * float(at[1:] @ at[1:])
+    return float((np.log(total) - own).sum()) + 0.5 * penalty, p / total[:, None]
+
+
+def _softmax_step(logits: Doubles, targets: NDArray[np.integer[Any]], p: Doubles, moved: Doubles) -> Doubles:
+    """Newton's step from probabilities (n, k); `moved` is how far from the identity they are."""
+    prior = np.full(len(moved), _OFFSET_PRIOR)
+    prior[0] = 1
+    residual = p.copy()
+    residual[np.arange(len(p)), targets] -= 1
+    gradient = np.append((residual * logits).sum(), residual.sum(axis=0)) + prior * moved
+    # Along a row the mean may be taken off: the slope's curvature is a variance.
+    centred = logits - np.einsum("ij,ij->i", p, logits)[:, None]
+    weighted = p * centred
+    hessian = np.diag(prior)
+    hessian[0, 0] += np.einsum("ij,ij->", weighted, centred)
+    hessian[0, 1:] = hessian[1:, 0] = weighted.sum(axis=0)
+    hessian[1:, 1:] += np.diag(p.sum(axis=0)) - p.T @ p
+    return np.asarray(np.linalg.solve(hessian, -gradient))
 
 
 def _fit_labels(logits: Doubles, targets: Doubles) -> Calibration:

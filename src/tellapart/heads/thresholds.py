@@ -16,6 +16,9 @@ from tellapart.records import LabelSchema, Task
 
 # A precision or recall counts as reached when it holds in at least this share of data sets like the one at hand.
 CONFIDENCE = 0.9
+# How much the best-F1 thresholds of a multiclass task follow the classes' shares, and the shares of answers withheld.
+_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_WITHHELD = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 _PROOF = float(-np.log(1 - CONFIDENCE))
 
 
@@ -77,8 +80,9 @@ def fit_thresholds(
     `targets` int (n,) columns, or 0/1 (n, k) for multilabel. `precision>=p`: the lowest threshold (the most answers)
     whose precision is at least p with 90 % confidence; `recall>=r`: the highest threshold whose recall is at least r
     with 90 % confidence, by the exact binomial test (Clopper & Pearson 1934). Where no
-    threshold does it, the safest one is taken and `reached` says so. In a multiclass task a threshold can only
-    withhold answers, so it can raise a class's precision, never its recall.
+    threshold does it, the safest one is taken and `reached` says so. In a multiclass task such a threshold can only
+    withhold answers, so it can raise a class's precision, never its recall. `best_f1` there also decides between classes
+    (see `decide`): thresholds fall with the classes' shares as far as the macro-F1 gains by it.
     """
     _check(probabilities, targets, schema)
     if aim.kind == "argmax" or len(targets) == 0:
@@ -86,6 +90,8 @@ def fit_thresholds(
         return plain if aim.kind == "argmax" else _unreached(plain, aim)
     if aim.kind == "least_cost":
         return _least_cost(probabilities, targets, schema, aim)
+    if aim.kind == "best_f1" and schema.task is Task.MULTICLASS:
+        return _best_f1(np.asarray(probabilities, np.float64), targets, aim)
     results = [
         _choose(*_one_label(probabilities, targets, schema, column), aim, schema.task) for column in _columns(schema)
     ]
@@ -102,7 +108,11 @@ def fit_thresholds(
 
 
 def decide(probabilities: NDArray[Any], thresholds: Thresholds, schema: LabelSchema) -> NDArray[np.bool_]:
-    """Answers as booleans (n, k); a row without any is "I don't know" (for multilabel: nothing is present)."""
+    """Answers as booleans (n, k); a row without any is "I don't know" (for multilabel: nothing is present).
+
+    Multiclass answers are the likeliest class where it reaches its threshold; for `best_f1` the class that is the most
+    times its threshold, because the likeliest is too seldom a rare one.
+    """
     if thresholds.aim.kind == "least_cost":
         return _decide_by_cost(probabilities, thresholds.aim.table, schema)
     if schema.task is Task.MULTILABEL:
@@ -113,8 +123,10 @@ def decide(probabilities: NDArray[Any], thresholds: Thresholds, schema: LabelSch
         answers[:, positive] = probabilities[:, positive] >= thresholds.values[positive]
         answers[:, 1 - positive] = ~answers[:, positive]
         return answers
-    best, rows = probabilities.argmax(axis=1), np.arange(len(probabilities))
-    answers[rows, best] = probabilities[rows, best] >= np.asarray(thresholds.values, probabilities.dtype)[best]
+    values, rows = np.asarray(thresholds.values, probabilities.dtype), np.arange(len(probabilities))
+    rival = probabilities / np.maximum(values, 1e-6) if thresholds.aim.kind == "best_f1" else probabilities
+    best = rival.argmax(axis=1)
+    answers[rows, best] = probabilities[rows, best] >= values[best]
     return answers
 
 
@@ -165,8 +177,12 @@ def _choose(
     # A threshold cannot part equal scores: only the last of each run is a candidate.
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], [True]))
     true, answered = hits[ends], ends + 1
-    measure = {"precision": _for_precision, "recall": _for_recall, "best_f1": _for_f1}[aim.kind]
-    place, reached, achieved, support = measure(true, answered, n_actual, aim.value)
+    if aim.kind == "precision":
+        place, reached, achieved, support = _for_precision(true, answered, aim.value)
+    elif aim.kind == "recall":
+        place, reached, achieved, support = _for_recall(true, n_actual, aim.value)
+    else:
+        place, reached, achieved, support = _for_f1(true, answered, n_actual)
     return _between(ranked, int(ends[place])), reached, achieved, support
 
 
@@ -182,27 +198,51 @@ _Choice = tuple[int, bool, float, int]
 _Counts = NDArray[np.integer[Any]]
 
 
-def _for_precision(true: _Counts, answered: _Counts, n_actual: int, aim: float) -> _Choice:
-    del n_actual
+def _for_precision(true: _Counts, answered: _Counts, aim: float) -> _Choice:
     evidence = _evidence(true, answered, aim)
     passing = np.flatnonzero(evidence >= _PROOF)
     place = int(passing[-1]) if passing.size else int(np.argmax(evidence))
     return place, bool(passing.size), float(true[place] / answered[place]), int(answered[place])
 
 
-def _for_recall(true: _Counts, answered: _Counts, n_actual: int, aim: float) -> _Choice:
-    del answered
+def _for_recall(true: _Counts, n_actual: int, aim: float) -> _Choice:
     evidence = _evidence(true, np.full_like(true, n_actual), aim)
     passing = np.flatnonzero(evidence >= _PROOF)
     place = int(passing[0]) if passing.size else int(np.argmax(true))
     return place, bool(passing.size), float(true[place] / n_actual), n_actual
 
 
-def _for_f1(true: _Counts, answered: _Counts, n_actual: int, aim: float) -> _Choice:
-    del aim
+def _for_f1(true: _Counts, answered: _Counts, n_actual: int) -> _Choice:
     f1 = 2 * true / (answered + n_actual)
     place = int(np.argmax(f1))
     return place, True, float(f1[place]), n_actual
+
+
+def _best_f1(probabilities: Doubles, targets: NDArray[np.integer[Any]], aim: Aim) -> Thresholds:
+    """Thresholds `level · share ** power` of the best macro-F1: two numbers to choose, so few examples do."""
+    n, k = probabilities.shape
+    counts = np.bincount(targets, minlength=k)
+    best, chosen, achieved = -1.0, np.zeros(k), np.zeros(k)
+    for power in _POWERS:
+        scale = ((counts + 1) / (n + k)) ** power
+        rival = probabilities / scale
+        answer, height = rival.argmax(axis=1), rival.max(axis=1)
+        # Below the first level nothing is withheld: probabilities sum to 1.
+        for level in (0.999 / scale.sum(), *np.quantile(height, _WITHHELD)):
+            said = height >= level
+            f1 = _f1(answer[said], targets[said], counts)
+            value = float(f1[counts > 0].mean())
+            if value > best + 1e-9:
+                best, chosen, achieved = value, np.minimum(level * scale, 1.0), f1
+    achieved[counts == 0] = np.nan
+    return Thresholds(aim, tuple(chosen.tolist()), (True,) * k, tuple(achieved.tolist()), tuple(counts.tolist()))
+
+
+def _f1(answers: _Counts, actual: _Counts, counts: _Counts) -> Doubles:
+    """F1 of each class (k,) from the answers given, what those images are, and how many images a class has in all."""
+    hits = np.bincount(answers[answers == actual], minlength=len(counts))
+    sizes = np.bincount(answers, minlength=len(counts)) + counts
+    return np.asarray(2 * hits / np.maximum(sizes, 1), np.float64)
 
 
 def _evidence(successes: _Counts, trials: _Counts, p: float) -> Doubles:

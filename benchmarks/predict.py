@@ -71,7 +71,9 @@ def cold(work: Path, runs: int) -> None:
     bare = [sys.executable, "-c", "import numpy, onnxruntime, PIL.Image"]
     ours = tellapart(work, "mobilenet_v3_small", "one")
     seconds = alternate({"imports": bare, "tellapart": ours}, max(runs, 9))
-    row("one image, cold", "mobilenet_v3_small", seconds["tellapart"], seconds["imports"], "bare imports", "at most 1.8")
+    row(
+        "one image, cold", "mobilenet_v3_small", seconds["tellapart"], seconds["imports"], "bare imports", "at most 1.8"
+    )
 
 
 def against_floor(work: Path, network: str, images: str, runs: int) -> None:
@@ -135,7 +137,9 @@ def reported(work: Path, what: str, network: str, images: str) -> float:
 
 def peak_mib(command: list[str]) -> float:
     """Largest resident set of a process."""
-    pid = os.posix_spawn(command[0], command, quiet_environment(), file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, 1, 0)])
+    pid = os.posix_spawn(
+        command[0], command, quiet_environment(), file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, 1, 0)]
+    )
     return os.wait4(pid, 0)[2].ru_maxrss / 1024
 
 
@@ -152,7 +156,13 @@ def row(what: str, network: str, upper: list[float], lower: list[float], against
 
 def tellapart(work: Path, network: str, images: str) -> list[str]:
     """The command a user types."""
-    return [str(Path(sys.executable).with_name("tellapart")), "predict", str(work / f"model-{network}"), str(work / images), "--json"]
+    return [
+        str(Path(sys.executable).with_name("tellapart")),
+        "predict",
+        str(work / f"model-{network}"),
+        str(work / images),
+        "--json",
+    ]
 
 
 def quiet_environment() -> dict[str, str]:
@@ -336,7 +346,9 @@ def make_model(work: Path, network: str) -> None:
 
     files = sorted((work / "small").iterdir())[:60]
     samples = [ta.Sample(str(path), labels=(("good", "bad")[i % 2],)) for i, path in enumerate(files)]
-    ta.train(ta.Dataset.from_samples(samples), backbone=str(work / f"{network}.onnx"), cache_dir=None).save(work / f"model-{network}")
+    ta.train(ta.Dataset.from_samples(samples), backbone=str(work / f"{network}.onnx"), cache_dir=None).save(
+        work / f"model-{network}"
+    )
 
 
 CHILDREN = {

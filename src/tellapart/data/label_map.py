@@ -83,6 +83,7 @@ def _load_file(path: Path) -> object:
         except ValueError as exc:
             raise DataError(Reason.BAD_LABEL_MAP, f"{path} is not JSON: {exc}") from exc
     import yaml
+
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as exc:

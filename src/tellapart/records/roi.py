@@ -25,7 +25,8 @@ class Roi:
         for x, y in self.points:
             if not (math.isfinite(x) and math.isfinite(y) and 0 <= x <= 1 and 0 <= y <= 1):
                 raise SpecError(
-                    Reason.BAD_ROI, f"region coordinates are relative to the upright image and lie in 0–1, got ({x}, {y})"
+                    Reason.BAD_ROI,
+                    f"region coordinates are relative to the upright image and lie in 0–1, got ({x}, {y})",
                 )
         x0, y0, x1, y1 = self.box
         if x0 >= x1 or y0 >= y1:

@@ -39,7 +39,9 @@ rois = st.one_of(
 )
 times = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(lambda t: t.replace(tzinfo=UTC))
 metadata = st.dictionaries(
-    st.one_of(st.sampled_from(["line", "label", "Group", "metadata.x", "split", "path", " ", " x "]), word), word, max_size=2
+    st.one_of(st.sampled_from(["line", "label", "Group", "metadata.x", "split", "path", " ", " x "]), word),
+    word,
+    max_size=2,
 ).filter(lambda found: len({key.strip().lower() for key in found}) == len(found))
 file_names = st.sampled_from(["a", "b b", "ü", "x%20y", "q'\"", "c,d", "1", "semi;colon", "#row=3", "tab"])
 

@@ -175,21 +175,23 @@ def describe_machine() -> str:
     import onnxruntime
     import PIL
 
-    names = f"python {platform.python_version()}, numpy {np.__version__}, onnxruntime {onnxruntime.__version__}, Pillow {PIL.__version__}"
+    libraries = f"numpy {np.__version__}, onnxruntime {onnxruntime.__version__}, Pillow {PIL.__version__}"
+    names = f"python {platform.python_version()}, {libraries}"
     cores = len(os.sched_getaffinity(0))
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "?")
     return f"{names}; {cores} cores {model}, {platform.system()}"
 
 
 # The bare work
 
 
-def child_decode(work: Path, network: str, images: str) -> None:
+def child_decode(work: Path, _network: str, images: str) -> None:
     """Decode alone: at the reduced scale that the size allows, nothing else."""
     timed(work, images, lambda path: _decoded(path))
 
 
-def child_resize(work: Path, network: str, images: str) -> None:
+def child_resize(work: Path, _network: str, images: str) -> None:
     """Decode and shrink to the network's input."""
     timed(work, images, lambda path: _resized(path))
 
@@ -291,7 +293,7 @@ def _torch_loop(model, loader) -> None:  # type: ignore[no-untyped-def]  torch i
     model.eval()
     with torch.inference_mode():
         answers = [model(batch[0]).softmax(-1).tolist() for batch in loader]
-    json.dump(sum(answers, []), sys.stdout)
+    json.dump([row for batch in answers for row in batch], sys.stdout)
 
 
 # Images, networks and models to measure with

@@ -62,9 +62,8 @@ def cifar(folder: Path, cache: Path | None) -> None:
     ]
     dataset = Dataset.from_samples(samples)
     model = ta.train(dataset, cache_dir=cache)
-    print(
-        f"CIFAR-10: accuracy {spoken(model.evaluation.metrics['accuracy'])}, macro-F1 {spoken(model.evaluation.metrics['f1_macro'])}"
-    )
+    metrics = model.evaluation.metrics
+    print(f"CIFAR-10: accuracy {spoken(metrics['accuracy'])}, macro-F1 {spoken(metrics['f1_macro'])}")
     test = embed_dataset(dataset.subset([s.split == "test" for s in samples]), embedder(model, cache))
     targets = targets_of(test.dataset.label_matrix(model.schema), model.schema.task)
     plain = model.head.calibrated(Calibration.identity(model.schema.task, len(model.labels)))

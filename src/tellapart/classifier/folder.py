@@ -156,8 +156,15 @@ def check_file(files: ModelFiles, name: str, expected_sha256: str) -> None:
 
 
 def check_target(path: str | Path) -> None:
-    """Raise `ModelError` (`output_exists`) when something that is not a model lies where one is to be written."""
+    """Raise `ModelError` before long work: `output_exists` when something that is not a model lies where one is to be
+    written, `write_failed` when nothing can be written there.
+    """
     path = Path(path)
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ModelError(
+            Reason.WRITE_FAILED, f"the model cannot be written to {path}: {nearest} is no folder to write in"
+        )
     if path.exists() and not is_model(path) and not (path.is_dir() and not any(path.iterdir())):
         raise ModelError(
             Reason.OUTPUT_EXISTS,

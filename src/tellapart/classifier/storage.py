@@ -75,6 +75,16 @@ def load(
     )
 
 
+def read_card(path: str | Path) -> ModelCard:
+    """The card alone, without opening the network.
+
+    Raises:
+        ModelError: `model_not_found`, `model_incomplete`, `model_damaged`, `model_too_new`.
+    """
+    files = open_files(path)
+    return ModelCard.from_bytes(files.read(CARD), location=files.location)
+
+
 def load_enclosures(path: str | Path) -> Enclosures:
     """Golden set, reference, evaluation and report of a saved model, each checked against its checksum."""
     files = open_files(path)

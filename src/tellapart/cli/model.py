@@ -22,9 +22,9 @@ def model() -> None:
 @JSON
 def show(model: Path, as_json: bool) -> None:
     """Print the card: task, labels, how it was trained, how good it was."""
-    from tellapart.classifier.storage import load
+    from tellapart.classifier.storage import read_card
 
-    card = load(model).card
+    card = read_card(model)
     print(pretty(card.to_json()) if as_json else "\n".join(_card_lines(card.to_json())))
 
 

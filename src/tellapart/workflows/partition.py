@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.classifier.folder import is_model
-from tellapart.classifier.storage import load_enclosures
+from tellapart.classifier.storage import load_enclosures, read_card
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
 from tellapart.data.splits import Splits, assign_splits
@@ -33,6 +33,7 @@ class Partition:
 
     splits: Splits
     groups: NDArray[np.int64]
+    how: str
     n_found: int
     n_kept: int
 
@@ -82,13 +83,12 @@ def partition(
     labels = dataset.label_matrix(schema)
     if how == RANDOM:
         alone = np.arange(len(dataset), dtype=np.int64)
-        return Partition(
-            assign_splits(label_matrix=labels, groups=alone, seed=seed, label_names=schema.names), alone, 0, 0
-        )
+        splits = assign_splits(label_matrix=labels, groups=alone, seed=seed, label_names=schema.names)
+        return Partition(splits, alone, how, n_found=0, n_kept=0)
     looks = look_alikes(images, cache_dir)
     groups = combine_groups(dataset.ids, dataset.groups, looks, keys=_keys(dataset))
     own = dataset.splits
-    kept = _earlier_splits(dataset, earlier) if not any(own) else [None] * len(own)
+    kept = _earlier_splits(dataset, earlier)
     existing = [mine or before for mine, before in zip(own, kept, strict=True)]
     splits = assign_splits(
         label_matrix=labels,
@@ -97,7 +97,8 @@ def partition(
         seed=seed,
         label_names=schema.names,
     )
-    return Partition(splits, groups, _n_with_company(looks), sum(1 for name in kept if name))
+    n_kept = sum(1 for mine, before in zip(own, kept, strict=True) if before and not mine)
+    return Partition(splits, groups, how, _n_with_company(looks), n_kept)
 
 
 def _keys(dataset: Dataset) -> Sequence[str]:
@@ -110,6 +111,8 @@ def _earlier_splits(dataset: Dataset, earlier: Path | None) -> list[str | None]:
     if earlier is None or not earlier.exists() or not is_model(earlier):
         return [None] * len(dataset)
     try:
+        if read_card(earlier).training.get("split") != GROUPED:
+            return [None] * len(dataset)  # a leaking split is not worth keeping
         stored = read_splits(load_enclosures(earlier).reference)
     except ModelError:
         # A damaged earlier model is about to be replaced: it must not keep its successor from being made.

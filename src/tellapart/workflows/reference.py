@@ -27,17 +27,18 @@ def reference_parquet(
     n = len(images)
     chosen = np.zeros(n, bool)
     chosen[np.random.default_rng(seed).permutation(n)[:MAX_VECTORS]] = True
-    vectors = [row if keep else None for row, keep in zip(images.embeddings, chosen, strict=True)]
+    vectors = pl.DataFrame({"row": np.flatnonzero(chosen), "embedding": images.embeddings[chosen]})
     table = images.dataset.table.select("id", "uri", "labels").with_columns(
         pl.Series("split", splits),
         pl.Series("group", groups),
         pl.Series("confidence", answers.probabilities.max(axis=1).astype(np.float32)),
         pl.Series("ood_score", answers.ood_scores.astype(np.float32)),
         *(pl.Series(name, images.statistics[:, i]) for i, name in enumerate(FIELDS)),
-        pl.Series("embedding", vectors, dtype=pl.List(pl.Float32)),
+        pl.Series("row", np.arange(n)),
     )
+    table = table.join(vectors.cast({"embedding": pl.List(pl.Float32)}), on="row", how="left", maintain_order="left")
     buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="lz4")
+    table.drop("row").write_parquet(buffer, compression="lz4")
     return buffer.getvalue()
 
 

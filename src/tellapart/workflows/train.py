@@ -236,6 +236,7 @@ class _Work:
             "aim": str(probe.thresholds.aim),
             "seed": self.options.seed,
             "judged_on": how,
+            "split": self.parted.how,
             "splits": dict(zip(self.parted.splits.names, self.parted.splits.sizes, strict=True)),
             "groups": len(np.unique(self.parted.groups)),
             "images_from_cache": self.images.n_cached,

@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 import tellapart as ta
 from tellapart.data.dataset import Dataset
+from tellapart.data.splits import group_folds
 from tellapart.evaluation.evaluation import evaluate, spoken
 from tellapart.heads.aims import Aim
-from tellapart.heads.calibration import Calibration
+from tellapart.heads.calibration import Calibration, fit_calibration
+from tellapart.heads.linear import LinearHead
+from tellapart.heads.selection import fit_selected
 from tellapart.heads.thresholds import decide
 from tellapart.samples import write_bottles
 from tellapart.training.linear_probe import targets_of
@@ -66,11 +69,24 @@ def cifar(folder: Path, cache: Path | None) -> None:
     print(f"CIFAR-10: accuracy {spoken(metrics['accuracy'])}, macro-F1 {spoken(metrics['f1_macro'])}")
     test = embed_dataset(dataset.subset([s.split == "test" for s in samples]), embedder(model, cache))
     targets = targets_of(test.dataset.label_matrix(model.schema), model.schema.task)
-    plain = model.head.calibrated(Calibration.identity(model.schema.task, len(model.labels)))
-    for name, head in (("uncalibrated", plain), ("calibrated", model.head)):
-        found = evaluate(head.probabilities(test.embeddings), targets, model.schema)
-        print(f"CIFAR-10, {name}: ECE {spoken(found.metrics['ece'])}, log loss {spoken(found.metrics['log_loss'])}")
+    overfit = overfitted(model, dataset.subset([s.split == "train" for s in samples]), cache)
+    for kind, fitted in (("C by cross-validation", model.head), ("C = 1, scikit-learn's default", overfit)):
+        plain = fitted.calibrated(Calibration.identity(model.schema.task, len(model.labels)))
+        for name, head in (("uncalibrated", plain), ("calibrated", fitted)):
+            found = evaluate(head.probabilities(test.embeddings), targets, model.schema)
+            losses = f"ECE {spoken(found.metrics['ece'])}, log loss {spoken(found.metrics['log_loss'])}"
+            print(f"CIFAR-10, {kind}, {name}: {losses}")
     aims(dataset, test.embeddings, targets, cache)
+
+
+def overfitted(model: ta.Classifier, train: Dataset, cache: Path | None) -> LinearHead:
+    """A head regularised too little, calibrated on its out-of-fold logits as every head is."""
+    images = embed_dataset(train, embedder(model, cache))
+    labels = images.dataset.label_matrix(model.schema)
+    folds = group_folds(labels, np.arange(len(labels)), 5)
+    targets = targets_of(labels, model.schema.task)
+    selection, head = fit_selected(images.embeddings, targets, folds, task=model.schema.task, grid=[1.0])
+    return head.calibrated(fit_calibration(selection.logits, targets, task=model.schema.task))
 
 
 def aims(dataset: Dataset, embeddings: NDArray[np.float32], targets: NDArray[np.int64], cache: Path | None) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from tellapart.data.near_duplicates import NearDuplicates, same_object_groups
 from tellapart.image.thumbnail import thumbnail
+from tellapart.samples import bottles
 
 PLANTED = ("resized", "recompressed", "cropped to 95 %", "15 % brighter", "turned by 2°")
 
@@ -34,6 +35,7 @@ def main() -> None:
         tiles(options.tiles, options.picture)
     if options.cifar:
         cifar(options.cifar)
+    frames()
 
 
 def tiles(folder: Path, picture: Path | None) -> None:
@@ -80,6 +82,18 @@ def cifar(parquet: Path) -> None:
         for k, i in enumerate(chosen)
     )
     print(f"  planted, all: recall {hit.mean():.3f}, precision {hit.sum() / max(1, hit.sum() + wrong):.3f}")
+
+
+def frames() -> None:
+    """Generated bottles: frames of one bottle against other bottles before the same background."""
+    photos = bottles()
+    found, _ = timed(thumbnails([photo.jpeg for photo in photos]))
+    parts = [photo.part for photo in photos]
+    others = ~np.eye(len(parts), dtype=bool)
+    same, together = np.equal.outer(parts, parts) & others, np.equal.outer(found.groups, found.groups) & others
+    print(f"bottles: {len(parts)} photos of {len(set(parts))} bottles, threshold {found.threshold:.2f}")
+    recall, precision = (same & together).sum() / same.sum(), (same & together).sum() / together.sum()
+    print(f"  pairs of frames of one bottle: recall {recall:.3f}, precision {precision:.3f}")
 
 
 def plant(image: Image.Image, kind: str) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.data.containers import no_parquet, translated
 from tellapart.errors import DataError, Reason
+from tellapart.files import replacing
 from tellapart.records import Roi, Sample
 
 if TYPE_CHECKING:
@@ -119,22 +119,14 @@ def read_table(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 @contextmanager
 def atomic_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends well, else it is removed.
-
-    `sync` False leaves it to the system when the bytes reach the disk: for many small files.
+    """`files.replacing` in a folder that is made when it is not there.
 
     Raises:
         DataError: write_failed, for any OSError inside.
     """
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if sync:
-            with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with replacing(path, sync=sync) as temporary:
+            yield temporary
     except OSError as exc:
         raise DataError(Reason.WRITE_FAILED, f"{path} could not be written ({exc})") from exc
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import random
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.classifier.models import model, model_folder, own_copy, photos
 
 import tellapart as ta
+from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.golden import replay
 from tellapart.classifier.storage import check_all, load, load_enclosures
 from tellapart.errors import ModelError, Reason
@@ -137,6 +139,26 @@ def test_a_file_the_card_does_not_know_is_found(tmp_path: Path) -> None:
         Reason.MODEL_DAMAGED,
         f"the model {folder} holds files its card does not know: a.txt, golden/b.png; remove them",
     )
+
+
+def test_a_file_outside_of_the_model_is_never_read_or_written(tmp_path: Path) -> None:
+    folder = own_copy(tmp_path / "given")
+    (tmp_path / "given" / "stray.txt").write_bytes(b"x")
+    checksums = json.loads((folder / "model.json").read_text())["files"]
+    edit(folder, files={**checksums, "golden/../../stray.txt": sha256(b"x").hexdigest()})
+    reason, sentence = refusal(lambda: pack(folder, tmp_path / "taken" / "model"))
+    assert reason is Reason.MODEL_DAMAGED
+    assert "its file 'golden/../../stray.txt' lies outside of it" in sentence
+    assert not (tmp_path / "taken").exists()
+
+
+@pytest.mark.parametrize("name", ["../00.png", "..", "a\\b.png", "absent.png", 7, None])
+def test_golden_images_are_plain_files_that_are_there(name: object) -> None:
+    files = load_enclosures(model_folder()).files()
+    index = json.loads(files["golden/golden.json"])
+    index["images"][0]["file"] = name
+    spoilt = {**files, "golden/golden.json": json.dumps(index).encode(), "golden/../00.png": b"x"}
+    assert refusal(lambda: Enclosures.from_files(spoilt))[0] is Reason.MODEL_DAMAGED
 
 
 def test_a_later_format_asks_for_an_update(tmp_path: Path) -> None:

@@ -230,3 +230,15 @@ def test_a_backbone_that_is_none(tmp_path: Path) -> None:
         ran = run("train", tmp_path / "parts", "-o", tmp_path / "model", "--backbone", tmp_path / name)
         assert ran.code == 1
         assert ran.err.endswith("[backbone_invalid]\n")
+
+
+def test_folders_whose_names_are_no_text(tmp_path: Path) -> None:
+    model = tmp_path / os.fsdecode(b"mod\xe9l")
+    write_folders(tmp_path / "parts", {"bad": 8, "good": 8})
+    trained = run("train", tmp_path / "parts", "-o", model, "--backbone", backbone_file(), "--no-cache")
+    assert trained.code == 0, trained.err
+    for command in (["verify"], ["show"], ["show", "--json"], ["export", "-o", tmp_path / os.fsdecode(b"\xe9.onnx")]):
+        ran = run("model", command[0], model, *command[1:])
+        assert ran.code == 0, ran.err
+        assert "\\udce9" in ran.out or ran.json["name"] == model.name
+    assert "\\udce9.zip: " in run("model", "pack", model, tmp_path / os.fsdecode(b"\xe9.zip")).out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
@@ -59,7 +59,9 @@ class ModelCard:
 
     def to_bytes(self) -> bytes:
         """model.json as people read it: indented UTF-8."""
-        return json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        # The name is that of a folder, which may be no text: JSON reads such an escape back as it was.
+        return text.encode("utf-8", "backslashreplace") + b"\n"
 
     @classmethod
     def from_bytes(cls, data: bytes, *, location: str) -> ModelCard:
@@ -77,6 +79,7 @@ class ModelCard:
                 # No checksum guards model.json itself; its id covers the parts of it that decide answers.
                 if card.model_id != value["model_id"]:
                     raise ValueError("its labels, thresholds or checksums are not those of its model_id")
+                _expect_inside(card.files)
                 return card
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TellapartError) as exc:
             raise ModelError(
@@ -87,6 +90,13 @@ class ModelCard:
             Reason.MODEL_TOO_NEW,
             f"the model {location} has format {written_by}, this tellapart reads up to {FORMAT}: update tellapart",
         )
+
+
+def _expect_inside(names: Iterable[str]) -> None:
+    # They are read and written as paths below the model's folder.
+    outside = [name for name in names if name.startswith("/") or "\\" in name or ".." in name.split("/")]
+    if outside:
+        raise ValueError(f"its file {outside[0]!r} lies outside of it")
 
 
 def _schema_json(schema: LabelSchema) -> dict[str, Any]:

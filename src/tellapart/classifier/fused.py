@@ -24,7 +24,8 @@ def fused_onnx(classifier: Classifier) -> bytes:
         {**classifier.head.arrays(), **classifier.ood.arrays()},
         activation="sigmoid" if card.schema.task is Task.MULTILABEL else "softmax",
         metadata={
-            "tellapart.model_id": card.model_id,
+            # The name is that of a folder, which may be no text; ONNX takes nothing else.
+            "tellapart.model_id": card.model_id.encode("utf-8", "backslashreplace").decode(),
             "tellapart.task": card.schema.task.value,
             "tellapart.labels": json.dumps(list(card.schema.names), ensure_ascii=False),
             "tellapart.positive": card.schema.positive or "",

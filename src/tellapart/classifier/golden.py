@@ -83,11 +83,26 @@ def to_files(golden: Sequence[GoldenImage]) -> dict[str, bytes]:
 
 
 def from_files(files: Mapping[str, bytes]) -> tuple[GoldenImage, ...]:
-    """Inverse of `to_files`."""
-    index = json.loads(files[INDEX])["images"]
-    return tuple(
-        GoldenImage(e["file"], files[f"golden/{e['file']}"], np.array(e["probabilities"]), float(e["ood_score"]))
-        for e in index
+    """Inverse of `to_files`.
+
+    Raises:
+        ModelError: `model_damaged` for an index that does not fit the files, or names one outside of golden/.
+    """
+    try:
+        return tuple(_golden_image(entry, files) for entry in json.loads(files[INDEX])["images"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ModelError(
+            Reason.MODEL_DAMAGED, f"the golden images of this model cannot be read ({exc!r}); copy the model again"
+        ) from exc
+
+
+def _golden_image(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> GoldenImage:
+    name = entry["file"]
+    # The name becomes a path when the model is written again.
+    if set(name) & set("/\\\0") or name in (".", ".."):
+        raise ValueError(f"{name!r} is no plain file name")
+    return GoldenImage(
+        name, files[f"golden/{name}"], np.array(entry["probabilities"], np.float64), float(entry["ood_score"])
     )
 
 

@@ -181,7 +181,7 @@ def generate(
             later=later,
             seed=seed,
         )
-    print(f"{output}: {parts * frames} photos of {parts} bottles")
+    print(plain(f"{output}: {parts * frames} photos of {parts} bottles"))
 
 
 def _tell(dataset: Dataset, output: Path, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from tellapart.cli.environment import decode_limits
 from tellapart.cli.options import JSON, MODEL, PATH
-from tellapart.cli.output import pretty
+from tellapart.cli.output import plain, pretty
 
 
 @click.group()
@@ -25,7 +25,7 @@ def show(model: Path, as_json: bool) -> None:
     from tellapart.classifier.storage import read_card
 
     card = read_card(model)
-    print(pretty(card.to_json()) if as_json else "\n".join(_card_lines(card.to_json())))
+    print(pretty(card.to_json()) if as_json else "\n".join(map(plain, _card_lines(card.to_json()))))
 
 
 @model.command()
@@ -40,8 +40,10 @@ def verify(model: Path, as_json: bool) -> None:
         print(pretty({"files": result.n_files, "golden": result.n_golden, "max_difference": result.max_difference}))
     else:
         print(
-            f"{model}: {result.n_files} files as saved, {result.n_golden} golden images answered as before "
-            f"(largest difference {result.max_difference:.1g})"
+            plain(
+                f"{model}: {result.n_files} files as saved, {result.n_golden} golden images answered as before "
+                f"(largest difference {result.max_difference:.1g})"
+            )
         )
 
 
@@ -58,8 +60,10 @@ def export(model: Path, output: Path | None, as_json: bool) -> None:
         print(pretty({"path": str(result.path), "bytes": result.n_bytes, "max_difference": result.max_difference}))
     else:
         print(
-            f"{result.path}: {result.n_bytes / 1e6:.1f} MB, equal to the model on {result.n_golden} golden images "
-            f"(largest difference {result.max_difference:.1g})"
+            plain(
+                f"{result.path}: {result.n_bytes / 1e6:.1f} MB, equal to the model on {result.n_golden} golden images "
+                f"(largest difference {result.max_difference:.1g})"
+            )
         )
 
 
@@ -70,7 +74,7 @@ def pack(model: Path, output: Path) -> None:
     """Copy a model to OUTPUT, one file when it ends in .zip, else a folder; every file is checked on the way."""
     from tellapart.workflows.verify import pack as run
 
-    print(f"{output}: {run(model, output)} files")
+    print(plain(f"{output}: {run(model, output)} files"))
 
 
 def _card_lines(card: dict[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ def one_line(value: Mapping[str, Any] | Sequence[Any]) -> str:
 
 def pretty(value: Mapping[str, Any] | Sequence[Any]) -> str:
     """Indented JSON."""
-    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    return printable(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
 def plain(text: str) -> str:

@@ -15,6 +15,7 @@ import tellapart as ta
 from tellapart.classifier.storage import load_enclosures
 from tellapart.errors import Reason, TellapartError
 from tellapart.workflows.reference import read_splits
+from tellapart.workflows.verify import verify
 
 CLASSES = {"bad": 8, "good": 8, "odd": 8}
 
@@ -419,6 +420,14 @@ def test_progress_tells_every_stage(tmp_path: Path) -> None:
     reading = [(done, total) for stage, done, total in seen if stage == "reading images"]
     assert reading[-1] == (24, 24)
     assert reading == sorted(reading)
+
+
+def test_golden_images_get_names_that_a_zip_takes(tmp_path: Path) -> None:
+    for path in write_folders(tmp_path / "parts", {"bad": 8, "good": 8}).rglob("*.png"):
+        path.rename(path.with_name(f"{path.stem}.30:15"))
+    trained = quick_train(tmp_path / "parts", output=tmp_path / "model.zip")
+    assert {image.name for image in trained.enclosures.golden} == {"00.image", "01.image", "02.image"}
+    assert verify(tmp_path / "model.zip").n_golden == 3
 
 
 def test_large_golden_images_are_kept_small(tmp_path: Path) -> None:

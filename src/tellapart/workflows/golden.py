@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from tellapart.data.dataset import Dataset
+from tellapart.data.files import IMAGE_SUFFIXES
 from tellapart.errors import ImageError
 from tellapart.image.encode import encode_png
 from tellapart.image.preprocess import PreprocessSpec
@@ -31,10 +32,16 @@ def golden_images(
         except ImageError:
             continue  # gone since it was embedded
         if len(data) <= _MAX_BYTES:
-            images[f"{len(images):02d}{PurePosixPath(dataset.uris[row]).suffix.lower() or '.image'}"] = data
+            images[f"{len(images):02d}{_suffix(dataset.uris[row])}"] = data
         else:
             images[f"{len(images):02d}.png"] = encode_png(np.ascontiguousarray(pixels))
     return images
+
+
+def _suffix(uri: str) -> str:
+    """Of an image's name, where it is one: what else stands behind a dot (`.30:15`) may be no name in a zip."""
+    suffix = PurePosixPath(uri).suffix.lower()
+    return suffix if suffix in IMAGE_SUFFIXES else ".image"
 
 
 def _one_label_after_the_other(dataset: Dataset, rows: Sequence[int]) -> list[int]:

@@ -328,3 +328,12 @@ def test_the_demo_knows_its_variants(tmp_path: Path) -> None:
         Reason.BAD_SETTING,
         "the variant is binary, multiclass or multilabel, got 'ternary'",
     )
+
+
+def test_an_evaluation_does_not_replace_the_report_of_a_model(tmp_path: Path) -> None:
+    folder = own_copy(tmp_path)
+    assert refused(lambda: evaluate(folder, photos(), output=folder)) == (
+        Reason.BAD_SETTING,
+        f"{folder} is a model, whose own report this would replace; name another folder for the evaluation",
+    )
+    assert verify(folder).n_golden == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.classifier.classifier import Answers, Classifier
+from tellapart.classifier.folder import is_model
 from tellapart.classifier.storage import load
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
@@ -94,8 +95,13 @@ def evaluate(
     Raises:
         DataError: `unknown_label` for labels that the model does not know, and what reading raises.
         TrainingError: `no_test_data` when no labelled image is left.
-        SettingsError: `bad_setting` for an unknown split or a model of other labels.
+        SettingsError: `bad_setting` for an unknown split, a model of other labels, or a model's folder as `output`.
     """
+    if output is not None and is_model(output):
+        raise SettingsError(
+            Reason.BAD_SETTING,
+            f"{output} is a model, whose own report this would replace; name another folder for the evaluation",
+        )
     classifier = model if isinstance(model, Classifier) else load(model, provider=provider, limits=limits)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     chosen = _labelled(dataset, split)

@@ -110,6 +110,22 @@ def test_closing_the_generator_early_ends_its_threads() -> None:
     assert threading.active_count() == before
 
 
+def test_workers_end_when_the_system_gives_no_more_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def start_two(thread: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(pipeline(workers=4).run(jobs([str(i) for i in range(500)])))
+    assert [thread.is_alive() for thread in started] == [False, False]
+
+
 def test_workers_read_only_so_far_ahead() -> None:
     seen, bound = 0, (1 + 4 * 2) * BATCH
     lock, reached = threading.Lock(), threading.Event()

@@ -149,11 +149,14 @@ class _Crew:
         self._stopped = False
 
     def outcomes(self) -> Iterator[list[Outcome]]:
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
-        for thread in threads:
-            thread.start()
+        threads: list[threading.Thread] = []
         n_out = 0
         try:
+            # Inside: where the system gives no further thread, those that run already must be told to stop.
+            for _ in range(self._workers):
+                thread = threading.Thread(target=self._work, daemon=True)
+                thread.start()
+                threads.append(thread)
             while n_out < len(self._jobs):
                 batch = self._take()
                 n_out += len(batch)

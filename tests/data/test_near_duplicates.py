@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data import near_duplicates
 from tellapart.data.near_duplicates import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, same_object_groups
 from tellapart.image.thumbnail import thumbnail
 from tellapart.samples import bottles
@@ -121,3 +122,13 @@ def test_exposures_of_one_tile_are_found_by_looks() -> None:
     assert (sizes == 6).sum() > 150
     assert sizes.max() <= 20
     assert extra < 0.05 * len(files)
+
+
+def test_candidates_do_not_depend_on_how_many_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(0).normal(0.3, 1, (200, 20)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    at_once = near_duplicates._candidates(vectors, 8)
+    monkeypatch.setattr(near_duplicates, "_BLOCK_COSINES", 1)
+    in_parts = near_duplicates._candidates(vectors, 8)
+    assert len(at_once[0]) > 50
+    assert np.array_equal(at_once, in_parts)

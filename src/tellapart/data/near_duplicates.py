@@ -33,7 +33,8 @@ LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.5, 0.85
 _MARGIN = 0.4
 _RANDOM_PAIRS = 1200
 _LEAST_COSINE = 0.6
-_BLOCK = 2048
+# Cosines held at once: 2^24 take 64 MiB, and the places of the nearest among them twice as much.
+_BLOCK_COSINES, _SMALLEST_BLOCK = 1 << 24, 32
 _PAIRS_PER_CALL = 1024
 
 
@@ -82,8 +83,9 @@ def _candidates(vectors: Float32, neighbours: int) -> tuple[Int64, Int64]:
     n = len(vectors)
     k = min(neighbours, n - 1)
     found = []
-    for start in range(0, n, _BLOCK):
-        cosine = vectors[start : start + _BLOCK] @ vectors.T
+    block = max(_SMALLEST_BLOCK, _BLOCK_COSINES // n)
+    for start in range(0, n, block):
+        cosine = vectors[start : start + block] @ vectors.T
         rows = np.arange(len(cosine))
         cosine[rows, start + rows] = -2  # not itself
         nearest = np.argpartition(cosine, n - k, axis=1)[:, n - k :]

@@ -131,13 +131,18 @@ _COLOURS = ((200, 40, 40), (40, 180, 60), (50, 70, 210), (220, 200, 50), (150, 6
 
 
 def class_picture(index: int, seed: int, side: int = 48) -> Pixels:
-    """uint8 (side, side, 3) of class `index`: its colour and stripe width, with seeded noise, light and phase."""
+    """uint8 (side, side, 3) of class `index`: its colour and stripe width, with seeded noise, light and phase.
+
+    Seeded patches make every picture a thing of its own: otherwise pictures of a class would be near-duplicates.
+    """
     rng = np.random.default_rng((index, seed))
     colour = np.array(_COLOURS[index % len(_COLOURS)], np.float64) * rng.uniform(0.7, 1.1)
     period = 4 + 3 * index
     stripes = ((np.arange(side) + rng.integers(period)) // (period / 2) % 2)[:, None, None] * 50
     noise = rng.normal(0, 12, (side, side, 3))
-    return np.clip(colour - stripes + noise, 0, 255).astype(np.uint8)
+    cell = -(-side // 6)
+    patches = np.kron(rng.uniform(-45, 45, (6, 6)), np.ones((cell, cell)))[:side, :side, None]
+    return np.clip(colour - stripes + patches + noise, 0, 255).astype(np.uint8)
 
 
 def write_folders(root: Path, classes: Mapping[str, int], *, side: int = 48, suffix: str = ".png") -> Path:

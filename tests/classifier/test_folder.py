@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -18,8 +19,13 @@ from tellapart.classifier import folder
 from tellapart.classifier.folder import check_file, is_model, open_files, write_model
 from tellapart.errors import ModelError, Reason
 
-OLD = {"model.json": b"{}", "head.safetensors": b"old" * 1000, "golden/a.png": b"1"}
-NEW = {"model.json": b"{ }", "head.safetensors": b"new" * 1000, "golden/b.png": b"2"}
+
+def card(*names: str) -> bytes:
+    return json.dumps({"format": 1, "model_id": "m@1", "files": dict.fromkeys(names, "0")}).encode()
+
+
+OLD = {"model.json": card("head.safetensors", "golden/a.png"), "head.safetensors": b"old" * 1000, "golden/a.png": b"1"}
+NEW = {"model.json": card("head.safetensors", "golden/b.png"), "head.safetensors": b"new" * 1000, "golden/b.png": b"2"}
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -66,6 +72,28 @@ def test_what_is_not_a_model_is_never_overwritten(tmp_path: Path) -> None:
         f"{tmp_path / 'photos'} exists and is not a tellapart model; choose another name, nothing was overwritten"
     )
     assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"x"
+
+
+def test_another_programs_model_json_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "model.json").write_text('{"format": "layers-model"}')
+    (tmp_path / "web" / "thesis.tex").write_text("years of work")
+    with pytest.raises(ModelError) as caught:
+        write_model(tmp_path / "web", NEW)
+    assert caught.value.reason is Reason.OUTPUT_EXISTS
+    assert (tmp_path / "web" / "thesis.tex").exists()
+
+
+def test_a_persons_notes_in_a_model_folder_are_not_lost(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", OLD)
+    (tmp_path / "model" / "notes.txt").write_text("threshold agreed with Anna")
+    with pytest.raises(ModelError) as caught:
+        write_model(tmp_path / "model", NEW)
+    assert str(caught.value) == (
+        f"{tmp_path / 'model'} holds files that are not of the model and would be lost with it: notes.txt; "
+        "move them, or choose another name"
+    )
+    assert contents(tmp_path / "model")["notes.txt"] == b"threshold agreed with Anna"
 
 
 def test_an_empty_folder_may_become_a_model(tmp_path: Path) -> None:
@@ -139,21 +167,24 @@ def test_a_changed_byte_is_found(tmp_path: Path, name: str) -> None:
 
 
 _WRITER = """
-import sys
+import json, sys
 from pathlib import Path
 from tellapart.classifier.folder import write_model
 path = Path(sys.argv[1])
+files = {"head.safetensors": "0", "golden/0.png": "0"}
 print("go", flush=True)
 while True:
     for fill in (b"a", b"b"):
-        write_model(path, {"model.json": fill * 100, "head.safetensors": fill * 200_000, "golden/0.png": fill * 1000})
+        card = json.dumps({"format": 1, "model_id": fill.decode(), "files": files}).encode()
+        write_model(path, {"model.json": card, "head.safetensors": fill * 200_000, "golden/0.png": fill * 1000})
 """
 
 
 @pytest.mark.parametrize("name", ["model", "model.zip"])
 def test_kill_at_any_moment_leaves_one_whole_model(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    write_model(path, {"model.json": b"a" * 100, "head.safetensors": b"a" * 200_000, "golden/0.png": b"a" * 1000})
+    first = card("head.safetensors", "golden/0.png").replace(b"m@1", b"a")
+    write_model(path, {"model.json": first, "head.safetensors": b"a" * 200_000, "golden/0.png": b"a" * 1000})
     moments = random.Random(0)
     for _ in range(6):
         child = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE)
@@ -165,5 +196,6 @@ def test_kill_at_any_moment_leaves_one_whole_model(tmp_path: Path, name: str) ->
         child.stdout.close()
         found = contents(path)
         assert set(found) == {"model.json", "head.safetensors", "golden/0.png"}
-        assert len({data[:1] for data in found.values()}) == 1
-        assert [len(found[n]) for n in sorted(found)] == [1000, 200_000, 100]
+        fills = {found["head.safetensors"][:1], found["golden/0.png"][:1]}
+        assert fills == {json.loads(found["model.json"])["model_id"].encode()}
+        assert [len(found[n]) for n in ("golden/0.png", "head.safetensors")] == [1000, 200_000]

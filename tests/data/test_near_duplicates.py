@@ -59,6 +59,32 @@ def test_a_changed_copy_is_put_with_its_source(name: str) -> None:
     assert (found.groups[30:] == np.arange(30)).mean() >= 0.95
 
 
+def test_few_parts_photographed_often_are_not_torn_apart() -> None:
+    photos = bottles(n_parts=12, frames_per_part=12, seed=2, mislabelled=0.0)
+    pictures = np.stack([small(Image.open(io.BytesIO(photo.jpeg))) for photo in photos])
+    groups = same_object_groups(pictures).groups
+    parts = [photo.part for photo in photos]
+    same = np.equal.outer(parts, parts)
+    assert (same & np.equal.outer(groups, groups)).sum() / same.sum() >= 0.8
+
+
+def test_alike_pictures_do_not_all_end_in_one_group() -> None:
+    background, rng = np.asarray(scene(99)).astype(int), np.random.default_rng(0)
+    noisy = [np.clip(background + rng.normal(0, 14, background.shape), 0, 255).astype(np.uint8) for _ in range(40)]
+    sizes = np.bincount(same_object_groups(np.stack([small(Image.fromarray(p)) for p in noisy])).groups)
+    assert sizes.max() <= 24
+
+
+def test_what_looks_do_not_tell_is_marked() -> None:
+    photos = bottles(n_parts=60, frames_per_part=1, height_px=192, seed=4)
+    pictures = np.stack([small(Image.open(io.BytesIO(photo.jpeg))) for photo in photos])
+    found = same_object_groups(pictures)
+    alone = np.bincount(found.groups)[found.groups] == 1
+    assert (found.undecided <= alone).all()
+    assert found.undecided.sum() > 10
+    assert not same_object_groups(np.stack([small(scene(seed)) for seed in range(30)])).undecided.any()
+
+
 def test_frames_of_one_bottle_belong_together_despite_a_shared_background() -> None:
     photos = bottles(n_parts=40, frames_per_part=3, height_px=192, seed=5)
     pictures = np.stack([small(Image.open(io.BytesIO(photo.jpeg))) for photo in photos])
@@ -66,8 +92,8 @@ def test_frames_of_one_bottle_belong_together_despite_a_shared_background() -> N
     parts = [photo.part for photo in photos]
     same, together = np.equal.outer(parts, parts), np.equal.outer(groups, groups)
     off_diagonal = ~np.eye(len(parts), dtype=bool)
-    assert (same & together & off_diagonal).sum() / (same & off_diagonal).sum() >= 0.6
-    assert (same & together & off_diagonal).sum() / (together & off_diagonal).sum() >= 0.9
+    assert (same & together & off_diagonal).sum() / (same & off_diagonal).sum() >= 0.9
+    assert (same & together & off_diagonal).sum() / (together & off_diagonal).sum() >= 0.5
 
 
 def test_equal_ids_are_one_group_without_looking() -> None:

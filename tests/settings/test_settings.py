@@ -22,10 +22,10 @@ def test_defaults_agree_with_the_decoder() -> None:
 
 
 def test_text_becomes_values() -> None:
-    text = {"cache_dir": "cache", "max_bytes": "1000", "workers": "3", "provider": "cuda", "offline": "true"}
+    text = {"cache_dir": "cache", "max_bytes": "1000", "workers": "3", "provider": "cuda"}
     settings = Settings.from_mapping(text)
     assert settings.cache_dir == Path("cache")
-    assert (settings.max_bytes, settings.workers, settings.provider, settings.offline) == (1000, 3, "cuda", True)
+    assert (settings.max_bytes, settings.workers, settings.provider) == (1000, 3, "cuda")
 
 
 def test_an_empty_variable_means_not_set() -> None:
@@ -36,15 +36,13 @@ def test_an_empty_variable_means_not_set() -> None:
 
 def test_all_faults_are_listed_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.from_mapping(
-            {"max_pixels": "many", "worker": "2", "workers": "0", "provider": "tpu", "offline": "no!"}
-        )
+        Settings.from_mapping({"max_pixels": "many", "worker": "2", "workers": "0", "provider": "tpu"})
     assert caught.value.reason is Reason.BAD_SETTING
     assert str(caught.value) == (
         "the settings cannot be used: max_pixels is a whole number of at least 1, got 'many'; "
         "workers is a whole number of at least 1, got '0'; provider is 'cpu' or 'cuda', got 'tpu'; "
-        "offline is 'true' or 'false', got 'no!'; there is no setting 'worker', known are cache_dir, max_bytes, "
-        "max_pixels, max_frames, workers, provider, offline; did you mean 'workers'?"
+        "there is no setting 'worker', known are cache_dir, max_bytes, "
+        "max_pixels, max_frames, workers, provider; did you mean 'workers'?"
     )
 
 

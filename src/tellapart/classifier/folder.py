@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import struct
@@ -12,12 +13,14 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from tellapart.errors import ModelError, Reason
 from tellapart.files import replacing
 
 CARD = "model.json"
+# What file managers leave in every folder.
+_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 # What Python's zipfile raises for a file that is none, or no whole one: encrypted members are a RuntimeError.
 _ZIP_FAULTS = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, KeyError, struct.error, OverflowError)
 
@@ -136,15 +139,24 @@ def open_files(path: str | Path) -> ModelFiles:
 
 
 def is_model(path: str | Path) -> bool:
-    """True when a model (folder or zip) lies at `path`; it may still be damaged."""
-    path = Path(path)
-    if path.is_file():
-        try:
+    """True when a model (folder or zip) lies at `path`; it may still be damaged. Other programs have a model.json too."""
+    return _card_at(Path(path)) is not None
+
+
+def _card_at(path: Path) -> dict[str, Any] | None:
+    """The card's JSON as it stands there, if it is one of ours."""
+    try:
+        if path.is_file():
             with zipfile.ZipFile(path) as archive:
-                return CARD in archive.namelist()
-        except _ZIP_FAULTS:
-            return False
-    return (path / CARD).is_file()
+                data = archive.read(CARD)
+        else:
+            _finish_interrupted_replace(path)
+            data = (path / CARD).read_bytes()
+        card = json.loads(data)
+    except (*_ZIP_FAULTS, KeyError, ValueError, RecursionError):
+        return None
+    ours = isinstance(card, dict) and {"format", "model_id", "files"} <= card.keys()
+    return card if ours else None
 
 
 def check_file(files: ModelFiles, name: str, expected_sha256: str) -> None:
@@ -165,11 +177,20 @@ def check_target(path: str | Path) -> None:
         raise ModelError(
             Reason.WRITE_FAILED, f"the model cannot be written to {path}: {nearest} is no folder to write in"
         )
-    if path.exists() and not is_model(path) and not (path.is_dir() and not any(path.iterdir())):
+    card = _card_at(path)
+    if card is None and path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ModelError(
             Reason.OUTPUT_EXISTS,
             f"{path} exists and is not a tellapart model; choose another name, nothing was overwritten",
         )
+    if card is not None and path.is_dir():
+        strangers = sorted(FolderFiles(path).names() - set(card["files"]) - {CARD} - _LITTER)
+        if strangers:
+            raise ModelError(
+                Reason.OUTPUT_EXISTS,
+                f"{path} holds files that are not of the model and would be lost with it: {', '.join(strangers[:5])}; "
+                "move them, or choose another name",
+            )
 
 
 def write_model(path: str | Path, contents: Mapping[str, bytes]) -> None:

@@ -32,7 +32,7 @@ class GoldenImage:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Outcome of a replay: number of images and the largest difference of any probability."""
+    """Outcome of a replay: number of images and the largest difference of any probability or OOD score."""
 
     n_images: int
     max_difference: float
@@ -60,8 +60,10 @@ def replay(classifier: Classifier, golden: Sequence[GoldenImage], *, tolerance: 
         )
     worst, worst_name = 0.0, ""
     for image in golden:
-        probabilities, _ = _answer(classifier, image.data)
-        difference = float(np.abs(probabilities - image.probabilities).max())
+        probabilities, ood_score = _answer(classifier, image.data)
+        # The score has no upper end: from 1 on, where it says "unknown", its relative difference counts.
+        strangeness = abs(ood_score - image.ood_score) / max(1.0, image.ood_score)
+        difference = max(float(np.abs(probabilities - image.probabilities).max()), strangeness)
         if difference >= worst:
             worst, worst_name = difference, image.name
     if not worst <= tolerance:

@@ -10,7 +10,7 @@ from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.classifier.ahead import BackboneAhead
 from tellapart.classifier.card import ModelCard
 from tellapart.classifier.classifier import Classifier
-from tellapart.classifier.enclosures import Enclosures
+from tellapart.classifier.enclosures import REFERENCE, Enclosures
 from tellapart.classifier.folder import CARD, ModelFiles, check_file, open_files, write_model
 from tellapart.classifier.head_file import head_from_bytes, head_to_bytes
 from tellapart.errors import ModelError, Reason, SpecError
@@ -83,6 +83,20 @@ def read_card(path: str | Path) -> ModelCard:
     """
     files = open_files(path)
     return ModelCard.from_bytes(files.read(CARD), location=files.location)
+
+
+def read_reference(path: str | Path) -> bytes:
+    """reference.parquet of a saved model, b"" when it has none.
+
+    Raises:
+        ModelError: also when this file, and only this, is damaged.
+    """
+    files = open_files(path)
+    card = ModelCard.from_bytes(files.read(CARD), location=files.location)
+    if REFERENCE not in card.files:
+        return b""
+    check_file(files, REFERENCE, card.files[REFERENCE])
+    return files.read(REFERENCE)
 
 
 def load_enclosures(path: str | Path) -> Enclosures:

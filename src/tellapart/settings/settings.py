@@ -32,7 +32,6 @@ class Settings(BaseModel):
         None, description="Threads that decode and run the network; without it one per core."
     )
     provider: Literal["cpu", "cuda"] = Field("cpu", description="Where ONNX networks run.")
-    offline: bool = Field(False, description="Refuse everything that would use the network, even when asked by name.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
@@ -55,7 +54,6 @@ _WANTED = {
     "max_frames": "a whole number of at least 1",
     "workers": "a whole number of at least 1",
     "provider": "'cpu' or 'cuda'",
-    "offline": "'true' or 'false'",
 }
 
 

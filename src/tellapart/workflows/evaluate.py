@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tellapart.classifier.classifier import Answers, Classifier
 from tellapart.classifier.folder import is_model
-from tellapart.classifier.storage import load
+from tellapart.classifier.storage import load, read_reference
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
 from tellapart.data.split_names import normalise_split
@@ -26,6 +30,7 @@ from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_datas
 from tellapart.workflows.facts import slicing_columns
 from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.reference import read_splits
 from tellapart.workflows.report import counts_by_split, render, warnings_of
 
 
@@ -35,7 +40,8 @@ class Judged:
 
     evaluation: Evaluation
     images: EmbeddedDataset
-    n_unlabelled: int
+    n_left_out: int
+    n_trained_on: int = 0
     comparison: Comparison | None = None
 
     def summary(self) -> tuple[str, ...]:
@@ -45,13 +51,18 @@ class Judged:
     def notes(self) -> tuple[str, ...]:
         """What was judged, what was refused, and the verdict of the comparison."""
         refusals = self.images.dataset.refusals
-        seen = len(self.images) + self.n_unlabelled + len(refusals)
+        seen = len(self.images) + self.n_left_out + len(refusals)
         lines = [
             f"data        {seen:,} images seen: {len(self.images):,} judged, {len(refusals):,} refused, "
-            f"{self.n_unlabelled:,} unlabelled or of another split",
+            f"{self.n_left_out:,} unlabelled or of another split",
             *(f"refused     {refusal.sentence}" for refusal in refusals[:10]),
             *(f"warning     {warning}" for warning in self.images.dataset.warnings),
         ]
+        if self.n_trained_on:
+            lines.append(
+                f"warning     the model was trained on {self.n_trained_on:,} of these {len(self.images):,} images: "
+                "the figures are too good; take --split test, or images it has not seen"
+            )
         if self.comparison is not None:
             lines.append(f"compared    {self.comparison.verdict}")
         return tuple(lines)
@@ -89,8 +100,9 @@ def evaluate(
 ) -> Judged:
     """Judge a model on labelled images it has not seen; near-duplicates count as one when intervals are drawn.
 
-    `output` names a folder for report.html and evaluation.json. `split` takes only images of that split of the data.
-    `against` is another model of the same labels to compare with on the same images. `provider` and `cache_dir` as in `train`.
+    `output` names a folder for report.html and evaluation.json. `split` takes only images of that split: of the data,
+    or of the model's own training where the data has none. `against` is another model of the same labels to compare with
+    on the same images. `provider` and `cache_dir` as in `train`.
 
     Raises:
         DataError: `unknown_label` for labels that the model does not know, and what reading raises.
@@ -104,18 +116,24 @@ def evaluate(
         )
     classifier = model if isinstance(model, Classifier) else load(model, provider=provider, limits=limits)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
-    chosen = _labelled(dataset, split)
+    trained = _training_splits(classifier)
+    wanted = None if split is None else _split_name(split)
+    # Data without splits of its own: the model knows which images it was trained on.
+    chosen = _labelled(dataset, wanted if any(dataset.splits) else None)
     chosen.label_matrix(classifier.schema)  # labels the model does not know are refused before the long work
     embed = _Embed(None if cache_dir is None else Path(cache_dir), limits, workers, provider, progress)
     images = embed(chosen, classifier)
+    if wanted is not None and not any(dataset.splits):
+        images = images.subset(_some([trained.get(image_id) == wanted for image_id in images.dataset.ids], wanted))
     progress("evaluating", 0, 0)
-    groups = combine_groups(images.dataset.ids, images.dataset.groups, look_alikes(images, embed.cache_dir))
+    groups = combine_groups(images.dataset.ids, images.dataset.groups, look_alikes(images, embed.cache_dir).groups)
     named = [str(group) for group in groups]
     answers = classifier.answer(images.embeddings)
     found = Judged(
         _evaluation(classifier, images.dataset, answers, named, seed),
         images,
-        len(dataset) - len(chosen),
+        len(dataset) + len(dataset.refusals) - len(images) - len(images.dataset.refusals),
+        sum(trained.get(image_id) in ("train", "val") for image_id in images.dataset.ids),
         None if against is None else _compared(classifier, answers, images, embed, Path(against), named, seed),
     )
     if output is not None:
@@ -138,20 +156,37 @@ class _Embed:
         return embed_dataset(dataset, embedder, progress=self.progress)
 
 
+def _split_name(split: str) -> str:
+    wanted = normalise_split(split)
+    if wanted is None:
+        raise SettingsError(Reason.BAD_SETTING, f"a split is train, val or test, got {split!r}")
+    return wanted
+
+
+def _training_splits(classifier: Classifier) -> dict[str, str]:
+    """Image id → split of the model's training; empty for a model that does not know."""
+    reference = classifier.enclosures.reference
+    if not reference and classifier.location:
+        reference = read_reference(classifier.location)
+    return read_splits(reference)
+
+
 def _labelled(dataset: Dataset, split: str | None) -> Dataset:
     chosen = dataset.subset(dataset.labelled)
     if split is not None:
-        wanted = normalise_split(split)
-        if wanted is None:
-            raise SettingsError(Reason.BAD_SETTING, f"a split is train, val or test, got {split!r}")
-        chosen = chosen.subset([name == wanted for name in chosen.splits])
-    if not len(chosen):
+        chosen = chosen.subset(_some([name == split for name in chosen.splits], split))
+    _some(chosen.labelled, split)
+    return chosen
+
+
+def _some(mask: Sequence[bool] | NDArray[np.bool_], split: str | None) -> NDArray[np.bool_]:
+    if not any(mask):
         where = f" in the split {split!r}" if split is not None else ""
         raise TrainingError(
             Reason.NO_TEST_DATA,
             f"there is no labelled image{where} to judge the model on; label some, or name other data",
         )
-    return chosen
+    return np.asarray(mask, bool)
 
 
 def _evaluation(classifier: Classifier, dataset: Dataset, answers: Answers, groups: list[str], seed: int) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,8 +14,16 @@ from tellapart.files import replacing
 from tellapart.workflows.embedding import EmbeddedDataset
 
 
-def look_alikes(images: EmbeddedDataset, cache_dir: Path | None) -> NDArray[np.int64]:
-    """Group number int64 (n,) of every image by its looks; see `data.near_duplicates`."""
+@dataclass(frozen=True, slots=True)
+class LookAlikes:
+    """Group number int64 (n,) of every image by its looks, and bool (n,) where looks do not tell."""
+
+    groups: NDArray[np.int64]
+    undecided: NDArray[np.bool_]
+
+
+def look_alikes(images: EmbeddedDataset, cache_dir: Path | None) -> LookAlikes:
+    """Put images together by their looks; see `data.near_duplicates`."""
     if cache_dir is None:
         return _compare(images)
     # The thumbnails decide and nothing else, so they are the key: no other data set can be mistaken for this one.
@@ -22,19 +31,20 @@ def look_alikes(images: EmbeddedDataset, cache_dir: Path | None) -> NDArray[np.i
     path = cache_dir / "groups" / f"{key[:32]}.npy"
     try:
         found: NDArray[np.int64] = np.load(path, allow_pickle=False)
-        if found.shape == (len(images),):
-            return found
+        if found.shape == (2, len(images)):
+            return LookAlikes(found[0], found[1].astype(bool))
     except (OSError, ValueError, EOFError):
         pass  # not there yet, or damaged: compared again and written anew
-    groups = _compare(images)
+    compared = _compare(images)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, groups)
+            np.save(file, np.stack([compared.groups, compared.undecided]))
     except OSError:
         pass  # a full or read-only disk costs the speed-up, not the run
-    return groups
+    return compared
 
 
-def _compare(images: EmbeddedDataset) -> NDArray[np.int64]:
-    return same_object_groups(images.thumbnails, ids=images.dataset.ids).groups
+def _compare(images: EmbeddedDataset) -> LookAlikes:
+    found = same_object_groups(images.thumbnails, ids=images.dataset.ids)
+    return LookAlikes(found.groups, found.undecided)

@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.classifier.folder import is_model
-from tellapart.classifier.storage import load_enclosures, read_card
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
 from tellapart.data.splits import Splits, assign_splits
-from tellapart.errors import ModelError, Reason, SettingsError
+from tellapart.errors import Reason, SettingsError
 from tellapart.records import LabelSchema
 from tellapart.workflows.embedding import EmbeddedDataset
 from tellapart.workflows.grouping import look_alikes
-from tellapart.workflows.reference import read_splits
+from tellapart.workflows.memory import GROUPED, RANDOM, Memory
 
-GROUPED, RANDOM = "grouped", "random"
+_UNDECIDED_SHARE = 0.2
+NOTHING = Memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,8 @@ class Partition:
     """The split of every image and the groups (int64 (n,)) that were kept on one side.
 
     `n_found` images were put together with another by their looks alone (near-duplicates, the same object again),
-    `n_kept` stayed where an earlier model's training had them.
+    `n_kept` stayed where an earlier model's training had them. Of `n_undecided` looks do not tell whether they belong
+    together.
     """
 
     splits: Splits
@@ -36,6 +36,8 @@ class Partition:
     how: str
     n_found: int
     n_kept: int
+    n_undecided: int = 0
+    warnings: tuple[str, ...] = ()
 
     def rows(self, *names: str) -> NDArray[np.bool_]:
         """bool (n,): in one of these splits."""
@@ -55,10 +57,15 @@ class Partition:
         if self.splits.leaks:
             torn = sum(sum(len(rows) for rows in leak.rows.values()) for leak in self.splits.leaks)
             lines.append(
-                f"warning     your own split leaks: {len(self.splits.leaks):,} groups ({torn:,} images) have the same or "
-                "nearly the same image on both sides; the figures will be too good"
+                f"warning     the split that images have already leaks: {len(self.splits.leaks):,} groups "
+                f"({torn:,} images) have nearly the same image on both sides; the figures will be too good"
             )
-        return (*lines, *(f"warning     {text}" for text in self.splits.warnings))
+        if self.n_undecided > _UNDECIDED_SHARE * len(self.groups):
+            lines.append(
+                f"warning     {self.n_undecided:,} images look almost like another one, and looks do not tell whether they "
+                "show the same part; if they do, the figures will be far too good: name the part in a column 'group'"
+            )
+        return (*lines, *(f"warning     {text}" for text in (*self.warnings, *self.splits.warnings)))
 
 
 def partition(
@@ -66,11 +73,11 @@ def partition(
     schema: LabelSchema,
     *,
     how: str,
-    earlier: Path | None,
+    memory: Memory = NOTHING,
     seed: int,
     cache_dir: Path | None = None,
 ) -> Partition:
-    """Split labelled images: the user's own split first, then that of an earlier model, then by group.
+    """Split labelled images: the user's own split first, then that of an earlier model (`memory`), then by group.
 
     `how` is "grouped", or "random" to see what a leaking split would have promised. `cache_dir` keeps the groups.
 
@@ -86,9 +93,9 @@ def partition(
         splits = assign_splits(label_matrix=labels, groups=alone, seed=seed, label_names=schema.names)
         return Partition(splits, alone, how, n_found=0, n_kept=0)
     looks = look_alikes(images, cache_dir)
-    groups = combine_groups(dataset.ids, dataset.groups, looks, keys=_keys(dataset))
+    groups = combine_groups(dataset.ids, dataset.groups, looks.groups, keys=_keys(dataset))
     own = dataset.splits
-    kept = _earlier_splits(dataset, earlier)
+    kept = [memory.splits.get(image_id) for image_id in dataset.ids]
     existing = [mine or before for mine, before in zip(own, kept, strict=True)]
     splits = assign_splits(
         label_matrix=labels,
@@ -98,26 +105,13 @@ def partition(
         label_names=schema.names,
     )
     n_kept = sum(1 for mine, before in zip(own, kept, strict=True) if before and not mine)
-    return Partition(splits, groups, how, _n_with_company(looks), n_kept)
+    undecided = looks.undecided & np.array([group is None for group in dataset.groups], bool)
+    return Partition(splits, groups, how, _n_with_company(looks.groups), n_kept, int(undecided.sum()), memory.warnings)
 
 
 def _keys(dataset: Dataset) -> Sequence[str]:
     """A name per row that does not depend on the order of rows: several regions of a file are told apart."""
     return [f"{uri}\0{roi}" for uri, roi in zip(dataset.uris, dataset.table["roi"].to_list(), strict=True)]
-
-
-def _earlier_splits(dataset: Dataset, earlier: Path | None) -> list[str | None]:
-    """Where an earlier model's training had these images; nothing when there is none or it cannot be read."""
-    if earlier is None or not earlier.exists() or not is_model(earlier):
-        return [None] * len(dataset)
-    try:
-        if read_card(earlier).training.get("split") != GROUPED:
-            return [None] * len(dataset)  # a leaking split is not worth keeping
-        stored = read_splits(load_enclosures(earlier).reference)
-    except ModelError:
-        # A damaged earlier model is about to be replaced: it must not keep its successor from being made.
-        return [None] * len(dataset)
-    return [stored.get(image_id) for image_id in dataset.ids]
 
 
 def _n_with_company(groups: NDArray[np.int64]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +18,23 @@ MAX_VECTORS = 5000
 
 
 def reference_parquet(
-    images: EmbeddedDataset, splits: tuple[str, ...], groups: NDArray[np.int64], answers: Answers, *, seed: int
+    images: EmbeddedDataset,
+    splits: tuple[str, ...],
+    groups: NDArray[np.int64],
+    answers: Answers,
+    *,
+    gone: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
     """One row per labelled image: id, uri, labels, split, group, confidence, ood_score, image statistics, embedding.
 
-    Embeddings are float32 lists, null beyond a random `MAX_VECTORS` images.
+    Embeddings are float32 lists, null beyond a random `MAX_VECTORS` images. Images that are `gone` (id → split) are
+    remembered by these two alone: should they come back, they go where they were.
     """
     import polars as pl
 
     n = len(images)
     chosen = np.zeros(n, bool)
-    chosen[np.random.default_rng(seed).permutation(n)[:MAX_VECTORS]] = True
+    chosen[np.random.default_rng(0).permutation(n)[:MAX_VECTORS]] = True
     vectors = pl.DataFrame({"row": np.flatnonzero(chosen), "embedding": images.embeddings[chosen]})
     table = images.dataset.table.select("id", "uri", "labels").with_columns(
         pl.Series("split", splits),
@@ -37,8 +45,12 @@ def reference_parquet(
         pl.Series("row", np.arange(n)),
     )
     table = table.join(vectors.cast({"embedding": pl.List(pl.Float32)}), on="row", how="left", maintain_order="left")
+    here = set(images.dataset.ids)
+    absent = {image_id: split for image_id, split in gone.items() if image_id not in here}
+    remembered = pl.DataFrame({"id": list(absent), "split": list(absent.values())}, schema=["id", "split"])
+    table = pl.concat([table.drop("row"), remembered.cast(pl.String)], how="diagonal")
     buffer = io.BytesIO()
-    table.drop("row").write_parquet(buffer, compression="lz4")
+    table.write_parquet(buffer, compression="lz4")
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tellapart.backbones.registry import load_backbone
@@ -9,7 +10,9 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError, Reason
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
+from tellapart.records import Roi
 from tellapart.workflows.embedding import Embedder, embed_dataset
+from tellapart.workflows.memory import Memory
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 
@@ -42,16 +45,33 @@ def split(
     backbone = load_backbone("classic")
     embedder = Embedder(PreprocessSpec.parse(backbone.default_spec), backbone, cache_dir, limits, workers)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
-    if earlier is not None and earlier.is_file():
-        images = images.with_dataset(_assigned_before(images.dataset, earlier))
-    parted = partition(images, dataset.schema, how=how, earlier=None, seed=seed, cache_dir=cache_dir)
-    groups = [str(group) for group in parted.groups]
-    return images.dataset.with_splits(parted.splits.assigned).with_groups(groups), parted
+    memory = _assigned_before(earlier) if earlier is not None and earlier.is_file() else Memory()
+    parted = partition(images, dataset.schema, how=how, memory=memory, seed=seed, cache_dir=cache_dir)
+    return _with_findings(dataset, images.dataset, parted), parted
 
 
-def _assigned_before(dataset: Dataset, earlier: Path) -> Dataset:
-    before = Dataset.from_parquet(earlier)
-    split_of = dict(zip(before.ids, before.splits, strict=True))
-    return dataset.with_splits(
-        [own or split_of.get(image_id) for own, image_id in zip(dataset.splits, dataset.ids, strict=True)]
+def _with_findings(dataset: Dataset, used: Dataset, parted: Partition) -> Dataset:
+    """All samples that can be used or have no label yet, with ids, splits and, where none was declared, groups."""
+    found = dict(
+        zip(_keys(used), zip(used.ids, parted.splits.assigned, parted.groups.tolist(), strict=True), strict=True)
     )
+    known = [found.get(key) for key in _keys(dataset)]
+    kept = [one is not None or not labelled for one, labelled in zip(known, dataset.labelled, strict=True)]
+    groups = [own or (one and f"found-{one[2]}") for own, one in zip(dataset.groups, known, strict=True)]
+    whole = (
+        dataset.with_ids([one[0] if one else own for own, one in zip(dataset.ids, known, strict=True)])
+        .with_splits([one[1] if one else own for own, one in zip(dataset.splits, known, strict=True)])
+        .with_groups(groups)
+        .subset(kept)
+    )
+    return replace(whole, refusals=used.refusals)
+
+
+def _keys(dataset: Dataset) -> list[tuple[str, Roi | None]]:
+    return [(sample.uri, sample.roi) for sample in dataset.samples]
+
+
+def _assigned_before(earlier: Path) -> Memory:
+    before = Dataset.from_parquet(earlier)
+    pairs = zip(before.ids, before.splits, strict=True)
+    return Memory({image_id: split for image_id, split in pairs if split is not None})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any
 
@@ -19,11 +20,19 @@ THREE = LabelSchema.from_names(["a", "b", "c"], task=Task.MULTICLASS)
 MANY = LabelSchema.from_names(["a", "b", "c"], task=Task.MULTILABEL)
 
 
-def _binary(n: int, rng: np.random.Generator, share: float = 0.3) -> tuple[Any, Any]:
+def _binary(n: int, rng: np.random.Generator, share: float = 0.3, gap: float = 3.0) -> tuple[Any, Any]:
     targets = (rng.uniform(size=n) < share).astype(np.int64)
-    z = 3.0 * targets - 1.5 + rng.standard_normal(n) * 1.2
+    z = gap * (targets - 0.5) + rng.standard_normal(n) * 1.2
     p = 1 / (1 + np.exp(-2 * z))
     return np.stack([1 - p, p], axis=1), targets
+
+
+def _repeated(sizes: Any, rng: np.random.Generator) -> tuple[Any, Any, Any]:
+    """`_binary` pictures, each of them taken several times with hardly a difference; and their groups."""
+    probabilities, targets = _binary(len(sizes), rng)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    p = probabilities[groups, 1] * rng.uniform(0.999, 1, len(groups))
+    return np.stack([1 - p, p], axis=1), targets[groups], groups
 
 
 def _three(n: int, rng: np.random.Generator) -> tuple[Any, Any]:
@@ -33,29 +42,113 @@ def _three(n: int, rng: np.random.Generator) -> tuple[Any, Any]:
     return p / p.sum(axis=1, keepdims=True), targets
 
 
-def _rates(value: float, share: float = 0.3) -> tuple[float, float]:
+def _rates(value: float, share: float = 0.3, gap: float = 3.0) -> tuple[float, float]:
     """True precision and recall of a threshold on `_binary`."""
     z = np.log(value / (1 - value)) / 2
-    hits, alarms = NormalDist(1.5, 1.2), NormalDist(-1.5, 1.2)
+    hits, alarms = NormalDist(gap / 2, 1.2), NormalDist(-gap / 2, 1.2)
     recall = 1 - hits.cdf(z)
     return share * recall / (share * recall + (1 - share) * (1 - alarms.cdf(z))), recall
 
 
-@pytest.mark.parametrize("n", [150, 600, 3000])
-@pytest.mark.parametrize(("aim", "which"), [("precision>=0.95", 0), ("recall>=0.95", 1), ("recall>=0.8", 1)])
-def test_aims_are_reached_on_fresh_data(aim: str, which: int, n: int) -> None:
+def _promises(draw: Callable[[], Any], aim: Aim, gap: float = 3.0) -> tuple[float, float, float]:
+    """Of 300 data sets, the shares with a promise and with a false one; and the mean of the other rate if promised."""
+    which, rates = int(aim.kind == "recall"), []
+    for _ in range(300):
+        probabilities, targets, groups = draw()
+        found = fit_thresholds(probabilities, targets, schema=BINARY, aim=aim, groups=groups)
+        rates += [_rates(found.values[1], gap=gap)] if found.reached[1] else []
+    false = sum(rate[which] < aim.value for rate in rates)
+    return len(rates) / 300, false / 300, float(np.mean([rate[1 - which] for rate in rates])) if rates else 0.0
+
+
+# One false promise in ten is allowed; 300 repetitions vary by 1.7 %.
+_FALSE = 0.13
+
+
+@pytest.mark.parametrize(
+    ("aim", "n", "often", "other"),
+    [
+        ("precision>=0.95", 150, 0.0, 0.0),
+        ("precision>=0.95", 600, 0.25, 0.4),
+        ("precision>=0.95", 3000, 0.9, 0.45),
+        ("precision>=0.8", 150, 0.8, 0.65),
+        ("precision>=0.8", 600, 0.95, 0.75),
+        ("recall>=0.95", 150, 0.4, 0.4),
+        ("recall>=0.95", 600, 0.95, 0.5),
+        ("recall>=0.95", 3000, 0.95, 0.6),
+        ("recall>=0.8", 150, 0.95, 0.7),
+    ],
+)
+def test_aims_are_reached_on_fresh_data(aim: str, n: int, often: float, other: float) -> None:
     rng = np.random.default_rng(7)
-    kept, promised, other = [], 0, []
-    for _ in range(200):
-        found = fit_thresholds(*_binary(n, rng), schema=BINARY, aim=Aim.parse(aim))
-        if found.reached[1]:
-            promised += 1
-            rates = _rates(found.values[1])
-            kept.append(rates[which] >= Aim.parse(aim).value)
-            other.append(rates[1 - which])
-    assert 200 - promised + sum(kept) >= 174, "one false promise in ten is allowed; 200 repetitions vary by 3 %"
-    assert promised >= 150 or n == 150
-    assert n == 150 or np.mean(other) > 0.4, "an aim reached by answering (almost) nothing or everything is no use"
+    promised, false, rest = _promises(lambda: (*_binary(n, rng), None), Aim.parse(aim))
+    assert false <= _FALSE
+    assert promised >= often
+    assert rest >= other, "an aim reached by answering (almost) nothing or everything is no use"
+
+
+def test_easy_data_reach_a_high_precision() -> None:
+    rng = np.random.default_rng(7)
+    promised, false, recall = _promises(lambda: (*_binary(600, rng, gap=4.0), None), Aim.parse("precision>=0.95"), 4.0)
+    assert false <= _FALSE
+    assert promised >= 0.9
+    assert recall >= 0.75
+
+
+@pytest.mark.parametrize(
+    ("aim", "n", "often"),
+    [
+        ("precision>=0.95", 100, 0.0),
+        ("precision>=0.95", 600, 0.25),
+        ("precision>=0.8", 100, 0.6),
+        ("recall>=0.95", 200, 0.75),
+        ("recall>=0.8", 100, 0.9),
+    ],
+)
+@pytest.mark.parametrize("equal", [True, False])
+def test_near_duplicates_do_not_buy_promises(aim: str, n: int, often: float, equal: bool) -> None:
+    """Six pictures of each thing, or any number, six in the mean, with long tails."""
+    rng = np.random.default_rng(5)
+    promised, false, _ = _promises(
+        lambda: _repeated(np.full(n, 6) if equal else rng.geometric(1 / 6, n), rng), Aim.parse(aim)
+    )
+    assert false <= _FALSE
+    assert promised >= often
+
+
+def test_near_duplicates_unnamed_break_promises() -> None:
+    """What groups are for: the simulation above does tell a false promise from a kept one."""
+    rng = np.random.default_rng(5)
+    for aim in ("precision>=0.95", "recall>=0.95"):
+        assert _promises(lambda: (*_repeated(np.full(100, 6), rng)[:2], None), Aim.parse(aim))[1] > 0.2
+
+
+def test_a_group_is_as_much_evidence_as_one_image() -> None:
+    p = np.concatenate([np.full(90, 0.9), np.full(200, 0.1)])
+    y = (p > 0.5).astype(int)
+    for size, reached in ((1, True), (2, True), (3, False)):
+        groups = np.arange(290) // size
+        for aim in ("precision>=0.95", "recall>=0.95"):
+            found = fit_thresholds(np.stack([1 - p, p], 1), y, schema=BINARY, aim=Aim.parse(aim), groups=groups)
+            assert found.reached[1] is reached
+            assert found.support[1] == 90
+            assert found.achieved[1] == 1.0
+
+
+def test_a_promise_is_never_above_what_was_seen() -> None:
+    """Many right groups of one image and a large wrong one: by groups 98 %, by images 67 %."""
+    p, y = np.full(300, 0.9), np.repeat([1, 0], [200, 100])
+    groups = np.minimum(np.arange(300), 200)
+    found = fit_thresholds(np.stack([1 - p, p], 1), y, schema=BINARY, aim=Aim.parse("precision>=0.95"), groups=groups)
+    assert found.reached == (False, False)
+    assert found.achieved[1] == pytest.approx(2 / 3)
+
+
+def test_groups_must_fit() -> None:
+    probabilities, targets = _binary(10, np.random.default_rng(0))
+    with pytest.raises(SettingsError) as caught:
+        fit_thresholds(probabilities, targets, schema=BINARY, aim=Aim.parse("argmax"), groups=np.arange(9))
+    assert str(caught.value) == "thresholds need one group for each of the 10 targets, got groups (9,)"
 
 
 def test_multiclass_precision_is_reached_on_fresh_data() -> None:
@@ -68,7 +161,7 @@ def test_multiclass_precision_is_reached_on_fresh_data() -> None:
         for column in range(3):
             right = fresh_targets[answers[:, column]] == column
             kept += [right.mean() >= 0.95] if found.reached[column] else []
-    assert len(kept) > 250
+    assert len(kept) > 200
     assert np.mean(kept) >= 0.87
 
 

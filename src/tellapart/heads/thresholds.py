@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from tellapart.errors import ModelError, Reason, SettingsError
 from tellapart.heads.aims import Aim, CostTable
 from tellapart.heads.objectives import Doubles
+from tellapart.heads.promises import Choice, Groups, Ranking, for_precision, for_recall
 from tellapart.records import LabelSchema, Task
 
-# A precision or recall counts as reached when it holds in at least this share of data sets like the one at hand.
-CONFIDENCE = 0.9
 # How much the best-F1 thresholds of a multiclass task follow the classes' shares, and the shares of answers withheld.
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _WITHHELD = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-_PROOF = float(-np.log(1 - CONFIDENCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +71,31 @@ class Thresholds:
 
 
 def fit_thresholds(
-    probabilities: NDArray[Any], targets: NDArray[np.integer[Any]], *, schema: LabelSchema, aim: Aim
+    probabilities: NDArray[Any],
+    targets: NDArray[np.integer[Any]],
+    *,
+    schema: LabelSchema,
+    aim: Aim,
+    groups: Groups | None = None,
 ) -> Thresholds:
     """Choose thresholds on held-out, calibrated probabilities (n, k).
 
-    `targets` int (n,) columns, or 0/1 (n, k) for multilabel. `precision>=p`: the lowest threshold (the most answers)
-    whose precision is at least p with 90 % confidence; `recall>=r`: the highest threshold whose recall is at least r
-    with 90 % confidence, by the exact binomial test (Clopper & Pearson 1934). Where no
-    threshold does it, the safest one is taken and `reached` says so. In a multiclass task such a threshold can only
-    withhold answers, so it can raise a class's precision, never its recall. `best_f1` there also decides between classes
-    (see `decide`): thresholds fall with the classes' shares as far as the macro-F1 gains by it.
+    `targets` int (n,) columns, or 0/1 (n, k) for multilabel. `precision>=p`: a low threshold (many answers) whose
+    precision is at least p with 90 % confidence; `recall>=r`: the highest threshold whose recall is at least r with
+    90 % confidence, by the binomial test (Clopper & Pearson 1934; see `promises`). Where no threshold does it, the
+    safest one is taken and `reached` says so. `groups` int64 (n,) names images that belong together (near-duplicates,
+    frames of a video): such a group is as much evidence as one image. The trap: without it every image counts as
+    independent, and near-duplicates make the promises false.
+
+    In a multiclass task such a threshold can only withhold answers, so it can raise a class's precision, never its
+    recall. `best_f1` there also decides between classes (see `decide`): thresholds fall with the classes' shares as far
+    as the macro-F1 gains by it.
+
+    Raises:
+        SettingsError: `bad_setting` for shapes that do not fit.
     """
-    _check(probabilities, targets, schema)
+    groups = np.arange(len(targets), dtype=np.int64) if groups is None else groups
+    _check(probabilities, targets, groups, schema)
     if aim.kind == "argmax" or len(targets) == 0:
         plain = Thresholds.plain(schema)
         return plain if aim.kind == "argmax" else _unreached(plain, aim)
@@ -93,7 +104,8 @@ def fit_thresholds(
     if aim.kind == "best_f1" and schema.task is Task.MULTICLASS:
         return _best_f1(np.asarray(probabilities, np.float64), targets, aim)
     results = [
-        _choose(*_one_label(probabilities, targets, schema, column), aim, schema.task) for column in _columns(schema)
+        _choose(_one_label(probabilities, targets, groups, schema, column), aim, schema.task)
+        for column in _columns(schema)
     ]
     if schema.task is Task.BINARY:
         results *= 2
@@ -139,13 +151,17 @@ def apply_thresholds(probabilities: NDArray[Any], thresholds: Thresholds, schema
     ]
 
 
-def _check(probabilities: NDArray[Any], targets: NDArray[np.integer[Any]], schema: LabelSchema) -> None:
+def _check(probabilities: NDArray[Any], targets: NDArray[np.integer[Any]], groups: Groups, schema: LabelSchema) -> None:
     n, k = len(targets), len(schema.labels)
     if probabilities.shape != (n, k) or (schema.task is Task.MULTILABEL) != (targets.ndim == 2):
         raise SettingsError(
             Reason.BAD_SETTING,
             f"thresholds need probabilities ({n}, {k}) for {n} targets and {k} labels, got {probabilities.shape} "
             f"and targets {targets.shape}",
+        )
+    if groups.shape != (n,):
+        raise SettingsError(
+            Reason.BAD_SETTING, f"thresholds need one group for each of the {n} targets, got groups {groups.shape}"
         )
 
 
@@ -154,36 +170,27 @@ def _columns(schema: LabelSchema) -> tuple[int, ...]:
 
 
 def _one_label(
-    probabilities: NDArray[Any], targets: NDArray[np.integer[Any]], schema: LabelSchema, column: int
-) -> tuple[Doubles, NDArray[np.bool_], int]:
-    """Scores of the samples that could be answered with this label, whether they are it, and how many are in all."""
+    probabilities: NDArray[Any], targets: NDArray[np.integer[Any]], groups: Groups, schema: LabelSchema, column: int
+) -> Ranking:
     actual = targets[:, column] == 1 if schema.task is Task.MULTILABEL else targets == column
     scores = probabilities[:, column].astype(np.float64)
-    if schema.task is not Task.MULTICLASS:
-        return scores, actual, int(actual.sum())
-    candidates = probabilities.argmax(axis=1) == column
-    return scores[candidates], actual[candidates], int(actual.sum())
+    candidates = np.ones(len(scores), bool)
+    if schema.task is Task.MULTICLASS:
+        candidates = probabilities.argmax(axis=1) == column
+    return Ranking.of(scores[candidates], actual[candidates], groups[candidates], groups[actual])
 
 
-def _choose(
-    scores: Doubles, actual: NDArray[np.bool_], n_actual: int, aim: Aim, task: Task
-) -> tuple[float, bool, float, int]:
+def _choose(ranking: Ranking, aim: Aim, task: Task) -> tuple[float, bool, float, int]:
     """Threshold, whether the aim is reached, the value achieved, and the samples behind it."""
-    default = 0.0 if task is Task.MULTICLASS else 0.5
-    if n_actual == 0 or len(scores) == 0:
-        return default, False, float("nan"), 0
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(actual[order], dtype=np.int64)
-    # A threshold cannot part equal scores: only the last of each run is a candidate.
-    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], [True]))
-    true, answered = hits[ends], ends + 1
+    if len(ranking.actual_groups) == 0 or len(ranking.scores) == 0:
+        return 0.0 if task is Task.MULTICLASS else 0.5, False, float("nan"), 0
     if aim.kind == "precision":
-        place, reached, achieved, support = _for_precision(true, answered, aim.value)
+        place, reached, achieved, support = for_precision(ranking, aim.value)
     elif aim.kind == "recall":
-        place, reached, achieved, support = _for_recall(true, n_actual, aim.value)
+        place, reached, achieved, support = for_recall(ranking, aim.value)
     else:
-        place, reached, achieved, support = _for_f1(true, answered, n_actual)
-    return _between(ranked, int(ends[place])), reached, achieved, support
+        place, reached, achieved, support = _for_f1(ranking)
+    return _between(ranking.scores, int(ranking.ends[place])), reached, achieved, support
 
 
 def _between(ranked: Doubles, last: int) -> float:
@@ -194,28 +201,14 @@ def _between(ranked: Doubles, last: int) -> float:
     return middle if middle > below else float(ranked[last])
 
 
-_Choice = tuple[int, bool, float, int]
-_Counts = NDArray[np.integer[Any]]
-
-
-def _for_precision(true: _Counts, answered: _Counts, aim: float) -> _Choice:
-    evidence = _evidence(true, answered, aim)
-    passing = np.flatnonzero(evidence >= _PROOF)
-    place = int(passing[-1]) if passing.size else int(np.argmax(evidence))
-    return place, bool(passing.size), float(true[place] / answered[place]), int(answered[place])
-
-
-def _for_recall(true: _Counts, n_actual: int, aim: float) -> _Choice:
-    evidence = _evidence(true, np.full_like(true, n_actual), aim)
-    passing = np.flatnonzero(evidence >= _PROOF)
-    place = int(passing[0]) if passing.size else int(np.argmax(true))
-    return place, bool(passing.size), float(true[place] / n_actual), n_actual
-
-
-def _for_f1(true: _Counts, answered: _Counts, n_actual: int) -> _Choice:
-    f1 = 2 * true / (answered + n_actual)
+def _for_f1(ranking: Ranking) -> Choice:
+    n_actual = len(ranking.actual_groups)
+    f1 = 2 * ranking.true / (ranking.answered + n_actual)
     place = int(np.argmax(f1))
     return place, True, float(f1[place]), n_actual
+
+
+_Counts = NDArray[np.integer[Any]]
 
 
 def _best_f1(probabilities: Doubles, targets: NDArray[np.integer[Any]], aim: Aim) -> Thresholds:
@@ -243,15 +236,6 @@ def _f1(answers: _Counts, actual: _Counts, counts: _Counts) -> Doubles:
     hits = np.bincount(answers[answers == actual], minlength=len(counts))
     sizes = np.bincount(answers, minlength=len(counts)) + counts
     return np.asarray(2 * hits / np.maximum(sizes, 1), np.float64)
-
-
-def _evidence(successes: _Counts, trials: _Counts, p: float) -> Doubles:
-    """How unlikely so good a rate would be were p the truth: -log of the binomial tail, 0 for rates up to p."""
-    # Loaded here: choosing thresholds is part of training, and predicting must start without scipy.
-    from scipy.special import bdtrc
-
-    chance = np.maximum(bdtrc(successes - 1, trials, p), 1e-300)
-    return np.where(successes > p * trials, -np.log(chance), 0.0)
 
 
 def _unreached(plain: Thresholds, aim: Aim) -> Thresholds:

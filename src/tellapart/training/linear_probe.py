@@ -80,7 +80,9 @@ def linear_probe(
     held_out = calibration.apply(found.logits)
     return Probe(
         head=fitted.calibrated(calibration),
-        thresholds=fit_thresholds(held_out[found.usable], targets[found.usable], schema=schema, aim=options.aim),
+        thresholds=fit_thresholds(
+            held_out[found.usable], targets[found.usable], schema=schema, aim=options.aim, groups=groups[found.usable]
+        ),
         ood=OodDetector.fit(embeddings, folds=folds),
         C=found.C,
         n_folds=n_folds,

@@ -58,7 +58,8 @@ def for_precision(ranking: Ranking, aim: float) -> Choice:
 
     Cut points set by how many examples there are, not by which answers are right, are tested from the strictest on until
     one fails. So the promise is false only if the first cut point that misses the aim passes its own test (Maurer,
-    Hothorn & Lehmacher 1995): looking at many costs nothing. Where the first fails, the place of most evidence is taken, without a promise.
+    Hothorn & Lehmacher 1995): looking at many costs nothing. Where the first fails, the place of most evidence is
+    taken, without a promise.
     """
     weights = _shares(ranking.groups)
     trials = np.cumsum(weights)[ranking.ends]

@@ -60,9 +60,9 @@ class OnnxBackbone:
         if threads < 1:
             raise SettingsError(Reason.BAD_SETTING, f"a backbone needs at least 1 thread, got threads={threads}")
         where = source if isinstance(source, bytes) else Path(source)
-        data, name = _read(where)
-        session = open_session(data, name, threads, provider)
-        return cls(session, where, sha256=hashlib.sha256(data).hexdigest(), threads=threads)
+        digest = _fingerprint(where)
+        session = open_session(where, "the backbone" if isinstance(where, bytes) else str(where), threads, provider)
+        return cls(session, where, sha256=digest, threads=threads)
 
     def with_threads(self, threads: int) -> OnnxBackbone:
         """The same backbone with another number of threads per call; the weights are loaded once more."""
@@ -153,6 +153,29 @@ def _read(source: Path | bytes) -> tuple[bytes, str]:
         raise _invalid(message) from exc
 
 
+def _fingerprint(source: Path | bytes) -> str:
+    """Hex sha256, read in blocks: a second copy of large weights would be felt in the peak memory."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    try:
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise _invalid(f"the backbone file {str(source)!r} cannot be read: {exc.strerror or exc}") from exc
+
+
+def _refers_to_other_files(source: Path | bytes) -> bool:
+    if isinstance(source, bytes):
+        return _EXTERNAL_DATA in source
+    before = b""
+    with source.open("rb") as file:
+        while block := file.read(1 << 20):
+            if _EXTERNAL_DATA in before[-len(_EXTERNAL_DATA) :] + block:
+                return True
+            before = block
+    return False
+
+
 def session_options(threads: int) -> ort.SessionOptions:
     """Options under which several workers share the cores and memory stays flat while batch sizes vary."""
     options = ort.SessionOptions()
@@ -167,17 +190,18 @@ def session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def open_session(data: bytes, name: str, threads: int = 1, provider: str = "cpu") -> ort.InferenceSession:
-    """A session over any ONNX bytes; `name` is what error messages call them.
+def open_session(source: Path | bytes, name: str, threads: int = 1, provider: str = "cpu") -> ort.InferenceSession:
+    """A session over any ONNX file or bytes; `name` is what error messages call them.
 
     Raises:
         BackboneError: `backbone_invalid`, `provider_unavailable`.
     """
-    if _EXTERNAL_DATA in data:
+    if _refers_to_other_files(source):
         raise _invalid(f"{name} keeps weights in a second file (external data); save it as one ONNX file")
     wanted = _wanted_providers(provider)
     try:
-        session = ort.InferenceSession(data, session_options(threads), providers=wanted)
+        model = source if isinstance(source, bytes) else str(source)
+        session = ort.InferenceSession(model, session_options(threads), providers=wanted)
     except RUNTIME_ERRORS as exc:
         raise _invalid(_why_not(name, exc)) from exc
     if provider == "cuda" and session.get_providers()[0] != _PROVIDERS["cuda"]:

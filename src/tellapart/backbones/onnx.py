@@ -28,6 +28,10 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _EXTERNAL_DATA = b"\n\x08location\x12"
 
 
+# Above this size a file is hashed in blocks and opened by its path.
+_LARGE = 16 * 2**20
+
+
 class OnnxBackbone:
     """A backbone in canonical form, run by ONNX Runtime.
 
@@ -60,9 +64,10 @@ class OnnxBackbone:
         if threads < 1:
             raise SettingsError(Reason.BAD_SETTING, f"a backbone needs at least 1 thread, got threads={threads}")
         where = source if isinstance(source, bytes) else Path(source)
-        digest = _fingerprint(where)
-        session = open_session(where, "the backbone" if isinstance(where, bytes) else str(where), threads, provider)
-        return cls(session, where, sha256=digest, threads=threads)
+        name = "the backbone" if isinstance(where, bytes) else str(where)
+        content = _read_small(where)
+        session = open_session(content, name, threads, provider)
+        return cls(session, where, sha256=_fingerprint(content), threads=threads)
 
     def with_threads(self, threads: int) -> OnnxBackbone:
         """The same backbone with another number of threads per call; the weights are loaded once more."""
@@ -153,15 +158,21 @@ def _read(source: Path | bytes) -> tuple[bytes, str]:
         raise _invalid(message) from exc
 
 
-def _fingerprint(source: Path | bytes) -> str:
-    """Hex sha256, read in blocks: a second copy of large weights would be felt in the peak memory."""
+def _read_small(source: Path | bytes) -> Path | bytes:
+    """The bytes of a small file, read in one go; a large one stays a path, as its weights shall not be held twice."""
     if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
+        return source
     try:
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return source if source.stat().st_size > _LARGE else source.read_bytes()
     except OSError as exc:
         raise _invalid(f"the backbone file {str(source)!r} cannot be read: {exc.strerror or exc}") from exc
+
+
+def _fingerprint(source: Path | bytes) -> str:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refers_to_other_files(source: Path | bytes) -> bool:
@@ -169,7 +180,7 @@ def _refers_to_other_files(source: Path | bytes) -> bool:
         return _EXTERNAL_DATA in source
     before = b""
     with source.open("rb") as file:
-        while block := file.read(1 << 20):
+        while block := file.read(1 << 22):
             if _EXTERNAL_DATA in before[-len(_EXTERNAL_DATA) :] + block:
                 return True
             before = block

@@ -30,12 +30,7 @@ def combine_groups(*parts: Part, keys: Sequence[str] | None = None) -> NDArray[n
     n = lengths.pop()
     if n == 0:
         return np.zeros(0, np.int64)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, columns, n_nodes = _edges(parts, n)
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(n_nodes, n_nodes))
-    component = connected_components(graph, directed=False)[1][:n]
+    component = _components(parts, n)
     order = np.arange(n) if keys is None else np.array(sorted(range(n), key=keys.__getitem__))
     _, first, number = np.unique(component[order], return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
@@ -45,21 +40,26 @@ def combine_groups(*parts: Part, keys: Sequence[str] | None = None) -> NDArray[n
     return result
 
 
-def _edges(parts: Sequence[Part], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Samples are nodes 0 … n-1; every value of every part is a node of its own, tied to its samples."""
-    rows: list[int] = []
-    columns: list[int] = []
-    n_nodes = n
+def _components(parts: Sequence[Part], n: int) -> NDArray[np.int64]:
+    """A number of its own for each connected set of samples: disjoint sets with path halving (Tarjan 1975).
+
+    Not scipy's connected_components: importing it takes 0.3 s, a tenth of a whole training on cached embeddings.
+    """
+    parent = list(range(n))
+
+    def root(sample: int) -> int:
+        while parent[sample] != sample:
+            parent[sample] = sample = parent[parent[sample]]
+        return sample
+
     for part in parts:
-        node: dict[object, int] = {}
+        first: dict[object, int] = {}
         values = part.tolist() if isinstance(part, np.ndarray) else part
         for sample, value in enumerate(values):
             if value is None or value == "" or (isinstance(value, int) and value < 0):
                 continue
-            rows.append(sample)
-            columns.append(node.setdefault(value, n_nodes + len(node)))
-        n_nodes += len(node)
-    return np.array(rows, np.int64), np.array(columns, np.int64), n_nodes
+            parent[root(sample)] = root(first.setdefault(value, sample))
+    return np.array([root(sample) for sample in range(n)], np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Unpack, cast, get_args
 
 from tellapart.classifier.classifier import Classifier
 from tellapart.errors import DataError, Reason, SettingsError
+from tellapart.evaluation.evaluation import spoken
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Prediction
 from tellapart.samples import LineOptions, Variant, write_bottles
@@ -45,6 +46,8 @@ def demo(
     yield f"$ tellapart train {photos} -o {model}"
     classifier = train(photos, output=model, seed=seed, cache_dir=cache_dir, limits=limits, progress=progress)
     yield from (f"  {text}" for text in _told(classifier))
+    leaking = train(photos, split="random", golden=0, seed=seed, cache_dir=cache_dir, limits=limits, progress=progress)
+    yield f"  (a random split would have promised {_headline(leaking)}: photos of one bottle lie on both sides of it)"
     for name, remark, later in (
         ("tomorrow", "new bottles, same light", False),
         ("in-april", "weeks later, at night", True),
@@ -80,6 +83,12 @@ def _told(classifier: Classifier) -> list[str]:
     return [*facts, *(evaluation.summary() if evaluation is not None else ())]
 
 
+def _headline(classifier: Classifier) -> str:
+    evaluation = classifier.evaluation
+    assert evaluation is not None  # `train` always judges
+    return f"{evaluation.headline_metric} {spoken(evaluation.headline)}"
+
+
 def _answers(model: Path, photos: Path, limits: DecodeLimits) -> Iterator[str]:
     outcomes = [o for o in predict(model, [photos], limits=limits).outcomes if isinstance(o, Prediction)]
     for outcome in outcomes[:: max(1, len(outcomes) // 5)][:5]:
@@ -87,4 +96,7 @@ def _answers(model: Path, photos: Path, limits: DecodeLimits) -> Iterator[str]:
         said = "unknown" if outcome.unknown else " + ".join(outcome.predicted) or "not sure"
         yield f"{outcome.uri}: {said} ({label} {best:.0%})"
     n_unknown = sum(outcome.unknown for outcome in outcomes)
-    yield f"… {len(outcomes)} images, {n_unknown} of them unlike the training images: the model says so instead of guessing"
+    if n_unknown:
+        yield f"… {len(outcomes)} images, {n_unknown} of them unlike the training images: it says so and does not guess"
+    else:
+        yield f"… {len(outcomes)} images, all of them like those of the training"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from tests.builders import class_picture, png_bytes
 from tests.classifier.models import tiny_backbone
 
+from tellapart.backbones.protocol import Features
 from tellapart.classifier.pipeline import BATCH, Embedded, Job, Outcome, Pipeline
-from tellapart.errors import ImageError, Reason
+from tellapart.errors import BackboneError, ImageError, Reason
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.quality import statistics
 from tellapart.image.types import RgbImage
@@ -222,3 +224,29 @@ def test_what_is_known_is_neither_decoded_nor_run() -> None:
 def test_unreadable_files_of_every_kind_are_refusals(tmp_path: Path) -> None:
     outcomes = run(pipeline(read=lambda _: b"no image"), jobs(["1", "2"]))
     assert [o.code for o in outcomes if isinstance(o, Refusal)] == ["not_an_image", "not_an_image"]
+
+
+class Moody:
+    """A network that fails on bright images, or on all."""
+
+    def __init__(self, fails_above: int) -> None:
+        self.fails_above = fails_above
+
+    def run(self, batch: np.ndarray) -> Features:
+        if batch.max() > self.fails_above:
+            raise BackboneError(Reason.BACKBONE_INVALID, "answered values that are not finite numbers")
+        return Features(batch.reshape(len(batch), -1)[:, :2].astype(np.float32), None)
+
+
+@pytest.mark.parametrize("n", [1, 9])
+def test_an_image_that_the_network_cannot_digest_is_refused_alone(n: int) -> None:
+    line = replace(pipeline(), backbone=Moody(200))
+    outcomes = run(line, jobs([str(level) for level in (250, *range(10, 10 + n))]))
+    assert isinstance(outcomes[0], Refusal)
+    assert outcomes[0].code == "backbone_invalid"
+    assert not any(isinstance(outcome, Refusal) for outcome in outcomes[1:])
+
+
+def test_a_network_that_fails_on_everything_ends_the_run() -> None:
+    with pytest.raises(BackboneError):
+        run(replace(pipeline(), backbone=Moody(-1)), jobs(["10", "20"]))

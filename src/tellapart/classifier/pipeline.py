@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tellapart.backbones.protocol import Backbone
 from tellapart.classifier.cores import available_cores
-from tellapart.errors import ImageError
+from tellapart.errors import BackboneError, ImageError
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.roi import crop
 from tellapart.image.types import DecodeLimits, RgbImage
@@ -90,14 +90,23 @@ class Pipeline:
 
     def _embed(self, jobs: Sequence[Job | Refusal]) -> list[Outcome]:
         prepared = [self._prepare(job) for job in jobs]
-        waiting = [i for i, item in enumerate(prepared) if isinstance(item, _Prepared)]
-        outcomes: list[Outcome | _Prepared] = list(prepared)
-        if waiting:
-            batch = np.stack([item.pixels for item in prepared if isinstance(item, _Prepared)])
-            embeddings = self.backbone.run(batch).embedding
-            for i, embedding in zip(waiting, embeddings, strict=True):
-                outcomes[i] = prepared[i].embedded(embedding)  # type: ignore[union-attr]
-        return outcomes  # type: ignore[return-value]
+        waiting = [item for item in prepared if isinstance(item, _Prepared)]
+        answers = iter(self._features(np.stack([item.pixels for item in waiting])) if waiting else ())
+        return [item.outcome(next(answers)) if isinstance(item, _Prepared) else item for item in prepared]
+
+    def _features(self, batch: NDArray[np.uint8]) -> list[NDArray[np.float32] | BackboneError]:
+        """An embedding for each image, or why the network failed on it; raises when it fails on everything."""
+        try:
+            return list(self.backbone.run(batch).embedding)
+        except BackboneError:
+            self.backbone.run(np.zeros_like(batch[:1]))  # a network that cannot run at all is no fault of an image
+        return [self._alone(pixels) for pixels in batch]
+
+    def _alone(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | BackboneError:
+        try:
+            return np.asarray(self.backbone.run(pixels[None]).embedding[0])
+        except BackboneError as error:
+            return error
 
     def _prepare(self, job: Job | Refusal) -> _Prepared | Outcome:
         if isinstance(job, Refusal):
@@ -129,7 +138,9 @@ class _Prepared:
     pixels: NDArray[np.uint8]
     observation: Observation | None
 
-    def embedded(self, embedding: NDArray[np.float32]) -> Embedded:
+    def outcome(self, embedding: NDArray[np.float32] | BackboneError) -> Outcome:
+        if isinstance(embedding, BackboneError):
+            return Refusal.of(self.job.uri, embedding)
         roi = self.job.roi.name if self.job.roi else None
         # A row of the batch's array would keep the whole batch alive, hence the copy.
         return Embedded(self.job.uri, self.id, embedding.copy(), roi, self.observation)

@@ -110,7 +110,7 @@ def unknowns(model: ta.Classifier, tiles: Path, folder: Path, cache: Path | None
         Dataset.read(folder / "cifar10-test.parquet").subset(np.arange(1000)), embedder(model, cache)
     )
     own = embed_dataset(Dataset.read(tiles), embedder(model, cache))
-    rows = partition(own, model.schema, how="grouped", earlier=None, seed=0, cache_dir=cache).rows("test")
+    rows = partition(own, model.schema, how="grouped", seed=0, cache_dir=cache).rows("test")
     scores = np.concatenate([model.ood.score(own.embeddings[rows]), model.ood.score(foreign.embeddings)])
     is_foreign = np.repeat([0, 1], [int(rows.sum()), len(foreign)])
     print(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.backbones.registry import DEFAULT_BACKBONE, load_backbone
-from tellapart.classifier.card import ModelCard
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.folder import check_target
 from tellapart.classifier.golden import record
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import contradictions
-from tellapart.errors import Reason, SettingsError, TrainingError
+from tellapart.errors import Reason, SettingsError
 from tellapart.evaluation.evaluation import Evaluation, evaluate
 from tellapart.evaluation.report import Background
 from tellapart.heads.aims import Aim
-from tellapart.heads.thresholds import decide
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
-from tellapart.records import LabelSchema, Task
-from tellapart.training.linear_probe import Probe, ProbeOptions, linear_probe, targets_of
+from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.costs import cost_matrix, read_costs
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
-from tellapart.workflows.facts import data_facts, slicing_columns, versions
+from tellapart.workflows.facts import data_facts, slicing_columns
+from tellapart.workflows.fitting import Fitting, HeldBack, schema_of, without_empty_labels
 from tellapart.workflows.golden import golden_images
 from tellapart.workflows.memory import Memory, remember
 from tellapart.workflows.partition import Partition, partition
@@ -82,12 +79,12 @@ def train(
     spec = PreprocessSpec.parse(preprocess or network.default_spec)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
-    schema = _schema(dataset)
+    schema = schema_of(dataset)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
-    schema, dataset = _without_empty_labels(schema, dataset, images)
+    schema, dataset = without_empty_labels(schema, dataset, images)
     progress("finding near-duplicates", 0, 0)
     parted = partition(images, schema, how=split, memory=memory, seed=seed, cache_dir=embedder.cache_dir)
-    work = _Work(dataset, images, schema, parted, options, embedder, memory)
+    work = _Work(dataset, Fitting(images, schema, parted, options, embedder), memory)
     classifier = work.classifier(name or _name(output), golden, progress)
     return classifier if output is None else classifier.save(output)
 
@@ -105,96 +102,50 @@ def check_outside(output: str | Path, data: str | Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Everything that is known before the head is fitted."""
+    """What a training is about: the data as it was read, the head to fit, and what an earlier model remembers."""
 
     dataset: Dataset
-    images: EmbeddedDataset
-    schema: LabelSchema
-    parted: Partition
-    options: ProbeOptions
-    embedder: Embedder
+    fitting: Fitting
     memory: Memory
 
     def classifier(self, name: str, n_golden: int, progress: Progress) -> Classifier:
         """Fit, judge and describe."""
         started = time.perf_counter()
-        fitted_on, judged_on = self._roles()
         progress("fitting the head", 0, 0)
-        probe = linear_probe(
-            self.images.embeddings[fitted_on],
-            self._labels()[fitted_on],
-            self.parted.groups[fitted_on],
-            self.schema,
-            self.options,
-        )
-        classifier = self._assemble(name, probe)
+        classifier, probe = self.fitting.fit(name)
         progress("evaluating", 0, 0)
-        evaluation, rows = self._judge(classifier, probe, fitted_on, judged_on)
+        held = self.fitting.judge(classifier, probe)
+        evaluation = self._evaluate(held)
         seconds = time.perf_counter() - started
         described = classifier.with_card(
-            data=self._data_facts(),
-            training=self._training_facts(probe, rows, judged_on, seconds),
-            metrics=_metrics(evaluation),
+            data=self._data_facts(), training=self._training_facts(probe, held, seconds), metrics=_metrics(evaluation)
         )
         progress("writing the report", 0, 0)
-        return self._enclose(described, evaluation, rows, n_golden)
+        return self._enclose(described, evaluation, held.rows, n_golden)
 
-    def _roles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Rows to fit and to judge on: judged on test; without one on val; without either on held-out folds of all."""
-        test, val, train = (self.parted.rows(name) for name in ("test", "val", "train"))
-        if test.any():
-            return train | val, test
-        return (train, val) if val.any() else (train, np.zeros(len(train), bool))
+    @property
+    def images(self) -> EmbeddedDataset:
+        return self.fitting.images
 
-    def _labels(self) -> NDArray[np.uint8]:
-        return self.images.dataset.label_matrix(self.schema)
+    @property
+    def parted(self) -> Partition:
+        return self.fitting.parted
 
-    def _assemble(self, name: str, probe: Probe) -> Classifier:
-        network, spec = self.embedder.backbone, self.embedder.spec
-        card = ModelCard(
-            name=name,
-            schema=self.schema,
-            preprocess=str(spec),
-            preprocess_hash=spec.hash,
-            backbone={**asdict(network.card), "sha256": network.sha256},
-            head={"kind": "linear", "C": probe.C, "class_weight": str(self.options.class_weight or "none")},
-            thresholds=probe.thresholds.to_json(),
-            calibration={
-                "temperature": [float(t) for t in probe.head.calibration.temperature],
-                "offset": [float(o) for o in probe.head.calibration.offset],
-            },
-            versions=versions(),
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        return Classifier(card, spec, network, probe.head, probe.thresholds, probe.ood, self.embedder.limits)
-
-    def _judge(
-        self, classifier: Classifier, probe: Probe, fitted_on: NDArray[np.bool_], judged_on: NDArray[np.bool_]
-    ) -> tuple[Evaluation, NDArray[np.int64]]:
-        if judged_on.any():
-            rows = np.flatnonzero(judged_on)
-            answers = classifier.answer(self.images.embeddings[rows])
-            probabilities, decisions, scores = answers.probabilities, answers.decisions, answers.ood_scores
-        else:
-            rows = np.flatnonzero(fitted_on)[probe.usable]
-            probabilities = probe.probabilities[probe.usable]
-            decisions, scores = decide(probabilities, probe.thresholds, self.schema), None
-        if not len(rows):
-            raise TrainingError(Reason.NO_TEST_DATA, _NOTHING_TO_JUDGE)
-        judged = self.images.dataset.subset(rows)
-        evaluation = evaluate(
-            probabilities,
-            targets_of(self._labels()[rows], self.schema.task),
-            self.schema,
-            decisions=decisions,
-            ood_scores=scores,
-            groups=[str(group) for group in self.parted.groups[rows]],
+    def _evaluate(self, held: HeldBack) -> Evaluation:
+        fitting = self.fitting
+        judged = self.images.dataset.subset(held.rows)
+        return evaluate(
+            held.probabilities,
+            fitting.targets(held.rows),
+            fitting.schema,
+            decisions=held.decisions,
+            ood_scores=held.ood_scores,
+            groups=fitting.groups(held.rows),
             metadata=slicing_columns(judged),
             uris=judged.uris,
-            costs=cost_matrix(self.options.aim, self.schema),
-            seed=self.options.seed,
+            costs=cost_matrix(fitting.options.aim, fitting.schema),
+            seed=fitting.options.seed,
         )
-        return evaluation, rows
 
     def _enclose(
         self, classifier: Classifier, evaluation: Evaluation, rows: NDArray[np.int64], n_golden: int
@@ -217,18 +168,16 @@ class _Work:
     def _data_facts(self) -> dict[str, Any]:
         samples = self.images.dataset.samples
         conflicts = contradictions(self.images.dataset.ids, [s.labels for s in samples], [s.roi for s in samples])
-        return data_facts(self.dataset, self.images, self.schema, len(conflicts))
+        return data_facts(self.dataset, self.images, self.fitting.schema, len(conflicts))
 
-    def _training_facts(
-        self, probe: Probe, rows: NDArray[np.int64], judged_on: NDArray[np.bool_], seconds: float
-    ) -> dict[str, Any]:
+    def _training_facts(self, probe: Probe, held: HeldBack, seconds: float) -> dict[str, Any]:
         how = (
-            f"the {len(rows):,} images of the held-back split"
-            if judged_on.any()
-            else f"held-out folds of all {len(rows):,} images, which chose the thresholds too: "
+            f"the {len(held.rows):,} images of the held-back split"
+            if held.of_their_own
+            else f"held-out folds of all {len(held.rows):,} images, which chose the thresholds too: "
             "without a test split the figures are somewhat too good"
         )
-        missed = [n for n, ok in zip(self.schema.names, probe.thresholds.reached, strict=True) if not ok]
+        missed = [n for n, ok in zip(self.fitting.schema.names, probe.thresholds.reached, strict=True) if not ok]
         summary = [*self.parted.summary(), f"judged on   {how}"]
         if missed:
             summary.append(
@@ -238,7 +187,7 @@ class _Work:
             "C": probe.C,
             "folds": probe.n_folds,
             "aim": str(probe.thresholds.aim),
-            "seed": self.options.seed,
+            "seed": self.fitting.options.seed,
             "judged_on": how,
             "split": self.parted.how,
             "splits": dict(zip(self.parted.splits.names, self.parted.splits.sizes, strict=True)),
@@ -247,34 +196,6 @@ class _Work:
             "seconds_fit_and_evaluate": round(seconds, 2),
             "summary": summary,
         }
-
-
-_NOTHING_TO_JUDGE = (
-    "not one image is left to judge the model on: every class has its images in a single group; "
-    "add images of other parts (or of other days), or name a test split"
-)
-
-
-def _schema(dataset: Dataset) -> LabelSchema:
-    if dataset.schema is None:
-        raise TrainingError(
-            Reason.UNLABELLED,
-            "none of the images has a label: put them into one folder per class, or name labels in a CSV (docs/data.md)",
-        )
-    return dataset.schema
-
-
-def _without_empty_labels(
-    schema: LabelSchema, dataset: Dataset, images: EmbeddedDataset
-) -> tuple[LabelSchema, Dataset]:
-    """Labels of which every image was refused cannot be learned: they are left out, with a warning."""
-    counts = images.dataset.label_matrix(schema).sum(axis=0)
-    left = tuple(label for label, count in zip(schema.labels, counts, strict=True) if count)
-    if schema.task is Task.BINARY or len(left) == len(schema.labels):
-        return schema, dataset
-    lost = ", ".join(repr(label.name) for label in schema.labels if label not in left)
-    warning = f"no image of {lost} can be used, so the model does not know it"
-    return replace(schema, labels=left), replace(dataset, warnings=(*dataset.warnings, warning))
 
 
 def _weight(text: str) -> Any:

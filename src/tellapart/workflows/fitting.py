@@ -1,0 +1,152 @@
+"""One head fitted on the training part of embedded images, and its answers on the part held back.
+
+`train` keeps such a head, `bench` compares several; both judge by the same rows and the same code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.classifier.card import ModelCard
+from tellapart.classifier.classifier import Classifier
+from tellapart.data.dataset import Dataset
+from tellapart.errors import Reason, TrainingError
+from tellapart.heads.thresholds import decide
+from tellapart.records import LabelSchema, Task
+from tellapart.training.linear_probe import Probe, ProbeOptions, linear_probe, targets_of
+from tellapart.workflows.embedding import EmbeddedDataset, Embedder
+from tellapart.workflows.facts import versions
+from tellapart.workflows.partition import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Answers for the m images that judge: `rows` int64 (m,), the rest (m, k) or (m,).
+
+    `ood_scores` is None where there is no test split: then the rows are those of the training, answered out of fold.
+    """
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.floating[Any]]
+    decisions: NDArray[np.bool_]
+    ood_scores: NDArray[np.floating[Any]] | None
+
+    @property
+    def of_their_own(self) -> bool:
+        """True when the images took no part in the training."""
+        return self.ood_scores is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Everything that is known before the head is fitted."""
+
+    images: EmbeddedDataset
+    schema: LabelSchema
+    parted: Partition
+    options: ProbeOptions
+    embedder: Embedder
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """0/1 (n, k) of all images."""
+        return self.images.dataset.label_matrix(self.schema)
+
+    def targets(self, rows: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+        """The truth of some rows, as metrics want it."""
+        return targets_of(self.labels[rows], self.schema.task)
+
+    def groups(self, rows: NDArray[np.int64]) -> list[str]:
+        """Names of the groups of some rows."""
+        return [str(group) for group in self.parted.groups[rows]]
+
+    def fit(self, name: str) -> tuple[Classifier, Probe]:
+        """A classifier with a bare card."""
+        fitted_on, _ = self._roles()
+        probe = linear_probe(
+            self.images.embeddings[fitted_on],
+            self.labels[fitted_on],
+            self.parted.groups[fitted_on],
+            self.schema,
+            self.options,
+        )
+        return self._assemble(name, probe), probe
+
+    def judge(self, classifier: Classifier, probe: Probe) -> HeldBack:
+        """Its answers for the images that judge.
+
+        Raises:
+            TrainingError: `no_test_data` when there is not one.
+        """
+        fitted_on, judged_on = self._roles()
+        if judged_on.any():
+            rows = np.flatnonzero(judged_on)
+            answers = classifier.answer(self.images.embeddings[rows])
+            return HeldBack(rows, answers.probabilities, answers.decisions, answers.ood_scores)
+        rows = np.flatnonzero(fitted_on)[probe.usable]
+        if not len(rows):
+            raise TrainingError(Reason.NO_TEST_DATA, _NOTHING_TO_JUDGE)
+        probabilities = probe.probabilities[probe.usable]
+        return HeldBack(rows, probabilities, decide(probabilities, probe.thresholds, self.schema), None)
+
+    def _roles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Rows to fit and to judge on: judged on test; without one on val; without either on held-out folds of all."""
+        test, val, train = (self.parted.rows(name) for name in ("test", "val", "train"))
+        if test.any():
+            return train | val, test
+        return (train, val) if val.any() else (train, np.zeros(len(train), bool))
+
+    def _assemble(self, name: str, probe: Probe) -> Classifier:
+        network, spec = self.embedder.backbone, self.embedder.spec
+        card = ModelCard(
+            name=name,
+            schema=self.schema,
+            preprocess=str(spec),
+            preprocess_hash=spec.hash,
+            backbone={**asdict(network.card), "sha256": network.sha256},
+            head={"kind": "linear", "C": probe.C, "class_weight": str(self.options.class_weight or "none")},
+            thresholds=probe.thresholds.to_json(),
+            calibration={
+                "temperature": [float(t) for t in probe.head.calibration.temperature],
+                "offset": [float(o) for o in probe.head.calibration.offset],
+            },
+            versions=versions(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return Classifier(card, spec, network, probe.head, probe.thresholds, probe.ood, self.embedder.limits)
+
+
+_NOTHING_TO_JUDGE = (
+    "not one image is left to judge the model on: every class has its images in a single group; "
+    "add images of other parts (or of other days), or name a test split"
+)
+
+
+def schema_of(dataset: Dataset) -> LabelSchema:
+    """The schema of a data set to train on.
+
+    Raises:
+        TrainingError: `unlabelled`.
+    """
+    if dataset.schema is None:
+        raise TrainingError(
+            Reason.UNLABELLED,
+            "none of the images has a label: put them into one folder per class, or name labels in a CSV (docs/data.md)",
+        )
+    return dataset.schema
+
+
+def without_empty_labels(schema: LabelSchema, dataset: Dataset, images: EmbeddedDataset) -> tuple[LabelSchema, Dataset]:
+    """Labels of which every image was refused cannot be learned: they are left out, with a warning."""
+    counts = images.dataset.label_matrix(schema).sum(axis=0)
+    left = tuple(label for label, count in zip(schema.labels, counts, strict=True) if count)
+    if schema.task is Task.BINARY or len(left) == len(schema.labels):
+        return schema, dataset
+    lost = ", ".join(repr(label.name) for label in schema.labels if label not in left)
+    warning = f"no image of {lost} can be used, so the model does not know it"
+    return replace(schema, labels=left), replace(dataset, warnings=(*dataset.warnings, warning))

@@ -84,7 +84,7 @@ def train(
     schema, dataset = without_empty_labels(schema, dataset, images)
     progress("finding near-duplicates", 0, 0)
     parted = partition(images, schema, how=split, memory=memory, seed=seed, cache_dir=embedder.cache_dir)
-    work = _Work(dataset, Fitting(images, schema, parted, options, embedder), memory)
+    work = Work(dataset, Fitting(images, schema, parted, options, embedder), memory)
     classifier = work.classifier(name or _name(output), golden, progress)
     return classifier if output is None else classifier.save(output)
 
@@ -101,7 +101,7 @@ def check_outside(output: str | Path, data: str | Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """What a training is about: the data as it was read, the head to fit, and what an earlier model remembers."""
 
     dataset: Dataset
@@ -115,6 +115,12 @@ class _Work:
         classifier, probe = self.fitting.fit(name)
         progress("evaluating", 0, 0)
         held = self.fitting.judge(classifier, probe)
+        return self.describe(classifier, probe, held, started=started, n_golden=n_golden, progress=progress)
+
+    def describe(
+        self, classifier: Classifier, probe: Probe, held: HeldBack, *, started: float, n_golden: int, progress: Progress
+    ) -> Classifier:
+        """The classifier with its card, evaluation, report, reference and golden images; `started` by `perf_counter`."""
         evaluation = self._evaluate(held)
         seconds = time.perf_counter() - started
         described = classifier.with_card(

@@ -54,7 +54,7 @@ def line_chart(title: str, axes: Axes, series: Sequence[Series], *, diagonal: bo
     if diagonal:
         body.append(_line(axes, (0.0, 0.0), (1.0, axes.top), "guide"))
     body.extend(_drawn(axes, one, number, dots=len(series) <= 2) for number, one in enumerate(series))
-    return _svg(title, body)
+    return svg(title, body)
 
 
 def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> str:
@@ -68,7 +68,7 @@ def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> str:
         tip = f"confidence {b.confidence:.2f}, right {b.right:.2f}, {b.n} images"
         radius = 2.5 + 6.5 * (b.n / most) ** 0.5
         body.append(f'<circle class="s0 dot" cx="{x}" cy="{y}" r="{radius:.1f}"><title>{escape(tip)}</title></circle>')
-    return _svg(title, body)
+    return svg(title, body)
 
 
 def whisker(estimate: Estimate, reference: float | None = None, start: float = 0.0) -> str:
@@ -90,10 +90,11 @@ def whisker(estimate: Estimate, reference: float | None = None, start: float = 0
     )
 
 
-def _svg(title: str, body: Sequence[str]) -> str:
+def svg(title: str, body: Sequence[str], *, width: int = _WIDTH, height: int = _HEIGHT) -> str:
+    """`<svg>` around its parts; `title` is its name for screen readers."""
     name = escape(title)
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">'
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'
         f"<title>{name}</title>{''.join(body)}</svg>"
     )
 

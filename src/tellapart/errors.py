@@ -65,6 +65,7 @@ class Reason(StrEnum):
     MODEL_TOO_NEW = "model_too_new"
     GOLDEN_MISMATCH = "golden_mismatch"
     EXPORT_MISMATCH = "export_mismatch"
+    QUANTIZATION_LOSS = "quantization_loss"
     BACKBONE_UNKNOWN = "backbone_unknown"
     BACKBONE_INVALID = "backbone_invalid"
     PROVIDER_UNAVAILABLE = "provider_unavailable"

@@ -44,6 +44,10 @@ def parsed(data: bytes) -> tuple[onnx.ModelProto, BackboneCard]:
             f"the backbone {card.name!r} has no trained weights that int8 could make smaller or faster, and its histograms "
             "would lose their precision; quantise models with a trained network"
         )
+    if not weighted_nodes(model.graph):
+        raise _invalid(
+            f"the backbone {card.name!r} has no layer with weights (convolution, matrix product) to make int8"
+        )
     return model, card
 
 
@@ -58,23 +62,24 @@ def with_named_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def weighted_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Layers with constant weights, in order; products of two activations (attention) are none."""
+    """Layers with weights, in order; products of two activations (attention) are none."""
     net = Net(graph)
-    return [node for node in graph.node if node.op_type in _WEIGHTED and net.value(node.input[1]) is not None]
+    image = net.inputs[0].name
+    layers = [node for node in graph.node if node.op_type in _WEIGHTED]
+    return [node for node in layers if image not in net.ancestors(node.input[1])]
 
 
 def float_nodes(graph: onnx.GraphProto, keep_float: Collection[str]) -> list[str]:
     """Names of the nodes that stay in float: all but the layers with weights and what stands between two of them.
 
     Raises:
-        BackboneError: `backbone_invalid` when no layer is left.
+        BackboneError: `backbone_invalid` when every layer stays in float.
     """
     layers = weighted_nodes(graph)
     chosen = layers[int("first" in keep_float) : len(layers) - int("last" in keep_float)]
     if not chosen:
         raise _invalid(
-            f"the backbone has {len(layers)} layers with weights (convolutions, matrix products) and none is left to be "
-            "made int8"
+            f"the backbone has {len(layers)} layers with weights and all of them are kept in float; keep fewer of them"
         )
     net = Net(graph)
     feeding = set().union(*(net.ancestors(node.input[0]) for node in chosen))

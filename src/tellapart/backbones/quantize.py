@@ -37,7 +37,14 @@ QUANTIZED_OPERATORS = (
 )
 _BATCH = 8
 # The tool raises these beside its own for a graph it does not understand.
-_TOOL_ERRORS = (*RUNTIME_ERRORS, TypeError, KeyError, AttributeError, IndexError, AssertionError)
+_TOOL_ERRORS: tuple[type[Exception], ...] = (
+    *RUNTIME_ERRORS,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    AssertionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,11 @@ def quantize(
     similarity = _similarity(expected, _embeddings(result, pixels))
     figures = Figures(method, len(pixels), n_layers - n_kept, n_kept, similarity, len(data), len(result))
     return Quantized(result, ours, figures)
+
+
+def check_float(backbone: bytes) -> None:
+    """Raise `BackboneError` (`backbone_invalid`) for a backbone in int8, or without trained weights, before long work."""
+    parsed(backbone)
 
 
 def _check(method: str, keep_float: Collection[str]) -> None:

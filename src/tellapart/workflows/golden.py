@@ -23,7 +23,7 @@ def golden_images(
 ) -> dict[str, bytes]:
     """Up to `n` encoded images of the rows by file name, one label after the other; small files as they are."""
     images: dict[str, bytes] = {}
-    for row in _one_label_after_the_other(dataset, rows):
+    for row in one_label_after_the_other(dataset, rows):
         if len(images) >= n:
             break
         try:
@@ -44,7 +44,7 @@ def _suffix(uri: str) -> str:
     return suffix if suffix in IMAGE_SUFFIXES else ".image"
 
 
-def _one_label_after_the_other(dataset: Dataset, rows: Sequence[int]) -> list[int]:
+def one_label_after_the_other(dataset: Dataset, rows: Sequence[int]) -> list[int]:
     """Rows in an order in which every label comes up early."""
     turns: dict[tuple[str, ...], int] = {}
     ranked = []

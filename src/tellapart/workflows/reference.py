@@ -54,11 +54,14 @@ def reference_parquet(
     return buffer.getvalue()
 
 
-def read_splits(parquet: bytes) -> dict[str, str]:
-    """Image id → split, of a model's reference; empty when there is none."""
+def read_splits(parquet: bytes, *, gone: bool = True) -> dict[str, str]:
+    """Image id → split, of a model's reference; empty when there is none. `gone` False leaves out those that took no part
+    in the training and are only remembered.
+    """
     if not parquet:
         return {}
     import polars as pl
 
-    table = pl.read_parquet(io.BytesIO(parquet), columns=["id", "split"])
+    table = pl.read_parquet(io.BytesIO(parquet), columns=["id", "split", "confidence"])
+    table = table if gone else table.filter(pl.col("confidence").is_not_null())
     return dict(zip(table["id"].to_list(), table["split"].to_list(), strict=True))

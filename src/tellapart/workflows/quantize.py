@@ -1,0 +1,339 @@
+"""A model with its backbone in int8, fitted and judged anew on the images of its own training."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.backbones.quantize import Figures, Quantized, check_float
+from tellapart.backbones.quantize import quantize as quantize_backbone
+from tellapart.classifier.classifier import Classifier
+from tellapart.classifier.folder import check_target
+from tellapart.classifier.golden import record
+from tellapart.classifier.storage import load, load_enclosures
+from tellapart.data.dataset import Dataset
+from tellapart.errors import DataError, ImageError, ModelError, Reason, SettingsError, TrainingError
+from tellapart.evaluation.compare import Comparison, compare
+from tellapart.evaluation.scored import Scored, score
+from tellapart.evaluation.wording import metric_name
+from tellapart.heads.linear import ClassWeight
+from tellapart.image.types import DecodeLimits
+from tellapart.records import Task
+from tellapart.training.linear_probe import ProbeOptions
+from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
+from tellapart.workflows.fitting import Fitting, HeldBack
+from tellapart.workflows.golden import one_label_after_the_other
+from tellapart.workflows.memory import GROUPED, Memory
+from tellapart.workflows.partition import Partition, partition
+from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.reference import read_splits
+from tellapart.workflows.timing import BATCH, Picture, Timing, measure
+from tellapart.workflows.train import Work, check_outside
+
+MAX_LOSS = 0.005
+N_CALIBRATION = 200
+_N_TIMED = 4
+_SECONDS_TIMED = 1.0
+_FEWEST = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Model:
+    """The int8 `classifier` beside its parent: `comparisons` of accuracy and macro F1 (int8 minus float, on the same held-back
+    images), `timings` of float and int8, and what was done to the backbone. `n_left_out` images the parent does not know.
+    """
+
+    classifier: Classifier
+    parent_id: str
+    figures: Figures
+    comparisons: tuple[Comparison, ...]
+    timings: tuple[Timing, Timing]
+    max_loss: float = MAX_LOSS
+    n_left_out: int = 0
+
+    @property
+    def loss(self) -> float:
+        """The larger of the losses of accuracy and macro F1; below 0 when int8 is better in both."""
+        return max(-found.difference.value for found in self.comparisons if found.difference.value is not None)
+
+    def summary(self) -> tuple[str, ...]:
+        """Lines for a terminal."""
+        done, (before, after) = self.figures, self.timings
+        lines = [
+            f"model       {self.classifier.card.model_id}, in int8, from {self.parent_id}",
+            f"calibrated  {done.method} of {done.n_images:,} training images; {done.n_int8_layers} layers in int8, "
+            f"{done.n_float_layers} in float; embeddings alike to a cosine of {done.similarity:.4f}",
+            *(f"{metric_name(found.metric):11} {_spoken(found)}" for found in self.comparisons),
+            f"speed       {before.single_ms:.2f} → {after.single_ms:.2f} ms for one image alone, {before.batch_ms:.2f} → "
+            f"{after.batch_ms:.2f} ms for one of {BATCH} (one thread, network only)",
+            f"size        {done.float_bytes / 1e6:.2f} → {done.int8_bytes / 1e6:.2f} MB",
+        ]
+        if self.n_left_out:
+            lines.append(f"left out    {self.n_left_out:,} images that the model was not trained or judged with")
+        return (*lines, *(f"warning     {text}" for text in self.warnings()))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What speaks against using it."""
+        before, after = self.timings
+        found = []
+        if after.single_ms > before.single_ms or after.batch_ms > before.batch_ms:
+            found.append(
+                "int8 is slower than float on this machine; keep the float model here, unless the smaller file counts"
+            )
+        lows = [one.difference.low for one in self.comparisons if one.difference.low is not None]
+        if lows and -min(lows) > self.max_loss:
+            found.append(
+                f"{self.comparisons[0].difference.n:,} images cannot exclude a loss of {-min(lows):.3f}, more than the "
+                f"{self.max_loss:g} allowed; judge on more images to be sure"
+            )
+        if any(timing.disturbed for timing in self.timings):
+            found.append("other programs used the processor while the speed was measured")
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {
+            "model_id": self.classifier.card.model_id,
+            "parent": self.parent_id,
+            "path": self.classifier.location,
+            **facts(self.figures, self.comparisons, self.timings),
+            "left_out": self.n_left_out,
+            "warnings": list(self.warnings()),
+        }
+
+
+def quantize(
+    model: str | Path,
+    data: Dataset | str | Path,
+    *,
+    output: str | Path,
+    max_loss: float = MAX_LOSS,
+    method: str = "minmax",
+    keep_float: Collection[str] = (),
+    n_calibration: int = N_CALIBRATION,
+    seed: int = 0,
+    workers: int = 0,
+    provider: str = "cpu",
+    cache_dir: str | Path | None = None,
+    limits: DecodeLimits = DecodeLimits(),
+    progress: Progress = silent,
+) -> Int8Model:
+    """Write an int8 form of a model, unless it loses more than `max_loss` of accuracy or macro F1 on the held-back images.
+
+    `data` is what the model was trained on; every image stays in the split it had. Up to `n_calibration` images of the
+    training split calibrate the backbone (`method`, `keep_float`: see `backbones.quantize`). Head, calibration,
+    thresholds and the score for unknown images are then fitted again, on int8 embeddings of the images that fitted the
+    parent, with its aim and seed. `seed` chooses calibration images and resamples. Speed is that of the CPU.
+
+    Raises:
+        ModelError: `quantization_loss`, then nothing is written; `model_incomplete` without reference.parquet.
+        BackboneError: `backbone_invalid` for a backbone that is int8 already or has no trained weights.
+        TrainingError: `no_test_data` when no image was held back; DataError: `read_failed` when `data` is not what the
+            model was trained on.
+        SettingsError: `bad_setting`.
+    """
+    _check(model, output, max_loss, n_calibration)
+    if not isinstance(data, Dataset):
+        check_outside(output, data)
+    parent = load(model, provider=provider, limits=limits)
+    check_float(parent.backbone.onnx_bytes())
+    embedder = Embedder(parent.spec, parent.backbone, None if cache_dir is None else Path(cache_dir), limits, workers)
+    home = _Home.of(model, parent, data if isinstance(data, Dataset) else Dataset.read(data), embedder, progress)
+    pictures = home.calibration(n_calibration, seed)
+    progress("calibrating", 0, 0)
+    pixels = [parent.spec.apply(picture.data, picture.roi, limits) for picture in pictures]
+    int8 = quantize_backbone(parent.backbone.onnx_bytes(), pixels, method=method, keep_float=keep_float)
+    del pixels
+    fitting = home.fitting(int8, provider, progress)
+    started = time.perf_counter()
+    progress("fitting the head", 0, 0)
+    classifier, probe = fitting.fit(_name(output))
+    held = fitting.judge(classifier, probe)
+    comparisons = home.compared(fitting, held, seed)
+    forms = [(parent.spec, OnnxBackbone.open(data)) for data in (parent.backbone.onnx_bytes(), int8.data)]
+    before, after = measure(forms, pictures[:_N_TIMED], limits=limits, seconds=_SECONDS_TIMED, progress=progress)
+    found = Int8Model(
+        classifier, parent.card.model_id, int8.figures, comparisons, (before, after), max_loss, home.n_left_out
+    )
+    _refuse_loss(found)
+    work = Work(home.dataset, fitting, home.memory)
+    whole = work.describe(classifier, probe, held, started=started, n_golden=0, progress=progress)
+    return replace(found, classifier=_with_origin(whole, found, model).save(output))
+
+
+def facts(figures: Figures, comparisons: tuple[Comparison, ...], timings: tuple[Timing, Timing]) -> dict[str, Any]:
+    """The figures as JSON."""
+    return {
+        **asdict(figures),
+        "metrics": {
+            found.metric: {
+                "float": found.first,
+                "int8": found.second,
+                "difference": found.difference.value,
+                "low": found.difference.low,
+                "high": found.difference.high,
+                "n": found.difference.n,
+            }
+            for found in comparisons
+        },
+        "milliseconds": {
+            form: {"single": timing.single_ms, "batch": timing.batch_ms}
+            for form, timing in zip(("float", "int8"), timings, strict=True)
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The parent with the images of its training, embedded in float; each stands in the split it had."""
+
+    parent: Classifier
+    dataset: Dataset
+    images: EmbeddedDataset
+    embedder: Embedder
+    memory: Memory
+    n_left_out: int
+
+    @classmethod
+    def of(
+        cls, model: str | Path, parent: Classifier, dataset: Dataset, embedder: Embedder, progress: Progress
+    ) -> _Home:
+        reference = load_enclosures(model).reference
+        splits, known = read_splits(reference), read_splits(reference, gone=False)
+        if not known:
+            raise ModelError(
+                Reason.MODEL_INCOMPLETE,
+                f"the model {model} has no reference.parquet that tells which images it was judged on; train it again",
+            )
+        images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
+        ours = np.array([image_id in known for image_id in images.dataset.ids], bool)
+        n_found = len(set(images.dataset.ids) & known.keys())
+        if n_found < _FEWEST * len(known):
+            raise DataError(
+                Reason.READ_FAILED,
+                f"the data holds {n_found:,} of the {len(known):,} images that the model {model} was trained and judged "
+                f"with, at least {math.ceil(_FEWEST * len(known)):,} are needed to fit it again; name the data it was "
+                "trained on",
+            )
+        images = images.subset(ours)
+        images = images.with_dataset(images.dataset.with_splits([known[name] for name in images.dataset.ids]))
+        return cls(parent, images.dataset, images, embedder, Memory(splits), int((~ours).sum()))
+
+    def calibration(self, n: int, seed: int) -> list[Picture]:
+        """Images of the training split, one label after the other."""
+        dataset = self.dataset
+        rows = np.flatnonzero(np.array([split == "train" for split in dataset.splits]))
+        shuffled = np.random.default_rng(seed).permutation(rows).tolist()
+        pictures: list[Picture] = []
+        for row in one_label_after_the_other(dataset, shuffled):
+            if len(pictures) == n:
+                break
+            try:
+                data = dataset.bytes_of(row, limits=self.embedder.limits)
+            except ImageError:
+                continue  # gone since it was embedded
+            pictures.append(Picture(data, dataset.samples[row].roi))
+        return pictures
+
+    def fitting(self, int8: Quantized, provider: str, progress: Progress) -> Fitting:
+        """Everything about the int8 head but the head."""
+        embedder = replace(self.embedder, backbone=OnnxBackbone.open(int8.data, provider=provider))
+        images = embed_dataset(self.dataset, embedder, progress=progress)
+        if images.dataset.ids != self.dataset.ids:
+            raise DataError(Reason.READ_FAILED, "images changed while the model was quantised; run it again")
+        return Fitting(images, self.parent.schema, self._parted(images), self._options(), embedder)
+
+    def _parted(self, images: EmbeddedDataset) -> Partition:
+        seed = int(self.parent.card.training.get("seed", 0))
+        parted = partition(images, self.parent.schema, how=GROUPED, seed=seed, cache_dir=self.embedder.cache_dir)
+        return replace(parted, how=str(self.parent.card.training.get("split", GROUPED)))
+
+    def _options(self) -> ProbeOptions:
+        card = self.parent.card
+        weight: ClassWeight = "balanced" if card.head.get("class_weight") == "balanced" else None
+        return ProbeOptions(self.parent.thresholds.aim, weight, int(card.training.get("seed", 0)))
+
+    def compared(self, fitting: Fitting, held: HeldBack, seed: int) -> tuple[Comparison, ...]:
+        """int8 against float in accuracy and macro F1, on the images that judge."""
+        if not held.of_their_own:
+            raise TrainingError(
+                Reason.NO_TEST_DATA,
+                "the model's training held back no image, so the loss by int8 cannot be measured; train it on data with "
+                "enough images to hold some back",
+            )
+        answers = self.parent.answer(self.images.embeddings[held.rows])
+        first = self._scored(fitting, held.rows, answers.probabilities, answers.decisions)
+        second = self._scored(fitting, held.rows, held.probabilities, held.decisions)
+        share = "subset_accuracy" if fitting.schema.task is Task.MULTILABEL else "accuracy"
+        groups = fitting.groups(held.rows)
+        return tuple(
+            compare(first, second, metric=metric, names=("float", "int8"), groups=groups, seed=seed)
+            for metric in (share, "f1_macro")
+        )
+
+    def _scored(
+        self,
+        fitting: Fitting,
+        rows: NDArray[np.int64],
+        probabilities: NDArray[np.floating[Any]],
+        decisions: NDArray[np.bool_],
+    ) -> Scored:
+        return score(probabilities, fitting.targets(rows), fitting.schema, decisions=decisions)
+
+
+def _check(model: str | Path, output: str | Path, max_loss: float, n_calibration: int) -> None:
+    if not 0 <= max_loss <= 1:
+        message = f"the largest loss allowed is a share from 0 to 1 (0.005 is half a point), got {max_loss:g}"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    if n_calibration < 1:
+        message = f"calibration needs at least 1 image, got n_calibration={n_calibration}"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    if Path(output).resolve() == Path(model).resolve():
+        message = f"the int8 model would replace {model}, the float model it comes from; name another output"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    check_target(output)
+
+
+def _refuse_loss(found: Int8Model) -> None:
+    # A hair more than the limit is rounding, not loss.
+    if found.loss > found.max_loss + 1e-9:
+        told = "; ".join(f"{metric_name(one.metric)} {_spoken(one)}" for one in found.comparisons)
+        raise ModelError(
+            Reason.QUANTIZATION_LOSS,
+            f"in int8 the model loses {found.loss:.4f}, at most {found.max_loss:g} is allowed: {told}; nothing was written. "
+            "Try another method, more calibration images, or layers kept in float (docs/quantization.md), or allow more",
+        )
+
+
+def _spoken(found: Comparison) -> str:
+    """`0.912 float, 0.910 int8, difference -0.002 (95 % interval -0.010 to +0.006, n = 240)`."""
+    if found.first is None or found.second is None or found.difference.value is None:
+        return "not measurable here"
+    difference = found.difference
+    numbers = f"{found.first:.4f} float, {found.second:.4f} int8, difference {difference.value:+.4f}"
+    if difference.low is None or difference.high is None:
+        return f"{numbers} (no interval, n = {difference.n:,})"
+    return f"{numbers} (95 % interval {difference.low:+.4f} to {difference.high:+.4f}, n = {difference.n:,})"
+
+
+def _with_origin(classifier: Classifier, found: Int8Model, model: str | Path) -> Classifier:
+    """The classifier with the parent's golden images, answered anew, and a card that tells where it comes from."""
+    golden = {image.name: image.data for image in load_enclosures(model).golden}
+    training: Mapping[str, Any] = classifier.card.training
+    line = f"int8        made of {found.parent_id}: {_spoken(found.comparisons[0])}"
+    origin = {"parent": found.parent_id, **facts(found.figures, found.comparisons, found.timings)}
+    return classifier.with_card(
+        training={**training, "summary": [*training["summary"], line], "int8": origin}
+    ).enclosing(replace(classifier.enclosures, golden=record(classifier, golden)))
+
+
+def _name(output: str | Path) -> str:
+    return Path(output).resolve().name.removesuffix(".zip")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tellapart.cli.bench import bench
 from tellapart.cli.options import JSON
 from tellapart.cli.output import pretty
 
@@ -32,3 +33,6 @@ def list_(as_json: bool) -> None:
         return
     for card in cards:
         print(f"{card.name:12}{card.embedding_dim:6} dimensions   {card.preprocess:28}{card.licence}")
+
+
+backbones.add_command(bench)

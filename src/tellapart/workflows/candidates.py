@@ -1,0 +1,107 @@
+"""What is compared: backbones, each with its own preprocessing or with others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.backbones.registry import load_backbone
+from tellapart.errors import Reason, SettingsError
+from tellapart.image.geometry import Fit, Geometry, ResizeShort, Squash
+from tellapart.image.preprocess import PreprocessSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A backbone as `load_backbone` takes it. `preprocess` None is what it was made for, `size_px` changes its size."""
+
+    backbone: str
+    preprocess: str | None = None
+    size_px: int | None = None
+
+    @property
+    def asked(self) -> str:
+        """What was asked for, in words: also for a candidate that cannot be opened."""
+        size = "" if self.size_px is None else f" {self.size_px} px"
+        return self.backbone + size + ("" if self.preprocess is None else f" {self.preprocess}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A candidate that could be opened."""
+
+    candidate: Candidate
+    network: OnnxBackbone
+    spec: PreprocessSpec
+
+
+def candidates(
+    backbones: Sequence[str | Path], *, sizes_px: Sequence[int] = (), preprocess: Sequence[str] = ()
+) -> tuple[Candidate, ...]:
+    """Every backbone with every size and every preprocess string; with its own when neither is given. No doubles.
+
+    Raises:
+        SettingsError: `bad_setting` for a size below 1.
+    """
+    if any(size < 1 for size in sizes_px):
+        raise SettingsError(Reason.BAD_SETTING, f"a size is a number of pixels above 0, got {min(sizes_px)}")
+    found = []
+    for backbone in map(str, backbones):
+        found += [Candidate(backbone, size_px=size) for size in sizes_px]
+        found += [Candidate(backbone, preprocess=spec) for spec in preprocess]
+        if not (sizes_px or preprocess):
+            found.append(Candidate(backbone))
+    return tuple(dict.fromkeys(found))
+
+
+class Opener:
+    """Opens candidates; a network that several of them share is opened once."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._opened: dict[str, OnnxBackbone] = {}
+
+    def __call__(self, candidate: Candidate) -> Contestant:
+        """Raises:
+        TellapartError: the backbone cannot be had, or the preprocess string says nothing.
+        """
+        network = self._opened.get(candidate.backbone)
+        if network is None:
+            network = self._opened[candidate.backbone] = load_backbone(candidate.backbone, provider=self._provider)
+        spec = PreprocessSpec.parse(candidate.preprocess or network.default_spec)
+        if candidate.size_px is not None:
+            spec = replace(spec, geometry=at_size(spec.geometry, candidate.size_px))
+        return Contestant(candidate, network, spec)
+
+
+def at_size(geometry: Geometry, side_px: int) -> Geometry:
+    """The same geometry with a result of `side_px` × `side_px`; what is cut away keeps its share."""
+    if isinstance(geometry, Fit):
+        return replace(geometry, width=side_px, height=side_px)
+    width, height = geometry.output
+    if isinstance(geometry, ResizeShort):
+        short = max(side_px, round(geometry.short * side_px / min(width, height)))
+        return replace(geometry, short=short, crop=(side_px, side_px))
+    if geometry.crop is None:
+        return replace(geometry, width=side_px, height=side_px)
+    wide, high = round(geometry.width * side_px / width), round(geometry.height * side_px / height)
+    return Squash(max(wide, side_px), max(high, side_px), geometry.interpolation, (side_px, side_px))
+
+
+def names(contestants: Sequence[Contestant]) -> tuple[str, ...]:
+    """A short name for each: the backbone's own, with its size or preprocess string where others share it."""
+    plain = [one.network.name for one in contestants]
+    sized = [f"{name} {_size(one)}" for name, one in zip(plain, contestants, strict=True)]
+    whole = [f"{name} {one.spec}" for name, one in zip(plain, contestants, strict=True)]
+    asked = [f"{name} ({one.candidate.asked})" for name, one in zip(whole, contestants, strict=True)]
+    forms = (plain, sized, whole)
+    return tuple(
+        next((form[i] for form in forms if form.count(form[i]) == 1), asked[i]) for i in range(len(contestants))
+    )
+
+
+def _size(one: Contestant) -> str:
+    height, width = one.spec.size
+    return f"{width} px" if width == height else f"{width}×{height} px"

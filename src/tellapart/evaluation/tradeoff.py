@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from tellapart.evaluation.charts import svg
 from tellapart.evaluation.intervals import Estimate
@@ -13,8 +14,10 @@ from tellapart.evaluation.wording import number
 
 _WIDTH, _HEIGHT = 420, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 14, 46
-_LETTER, _LINE = 6.4, 12.0  # px per letter and line at the style sheet's 12 px
-_LONGEST = 26
+_LETTER, _BOLD, _LINE = 6.7, 7.5, 12.0  # px per letter and line at the style sheet's 12 px, rather too wide
+_LONGEST = 24
+# How far above or below its point a name may stand: further away it would seem to belong to another.
+_NEAR = (0.0, -8.0, 8.0, -14.0, 14.0)
 
 Box = tuple[float, float, float, float]
 
@@ -49,9 +52,10 @@ def tradeoff_chart(title: str, contenders: Sequence[Contender], *, x: str, y: st
         return ""
     frame = _Frame.around(shown)
     on_front = front([one.ms for one in shown], [one.score.value for one in shown])
-    body = [*frame.drawn(x, y), _front_line(frame, shown, on_front)]
+    stairs = _stairs(frame, shown, on_front)
+    body = [*frame.drawn(x, y), _polyline(stairs)]
     body += [_point(frame, one, best) for one, best in zip(shown, on_front, strict=True)]
-    return svg(title, [*body, *_names(frame, shown, on_front)], width=_WIDTH, height=_HEIGHT)
+    return svg(title, [*body, *_names(frame, shown, on_front, stairs)], width=_WIDTH, height=_HEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class _Frame:
         high = max(_high(one.score) for one in shown)
         step = _step(high - low)
         bottom, top = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-        room = max(0.15, 0.12 * (max(times) - min(times)))
+        room = max(0.15, 0.2 * (max(times) - min(times)))
         return cls(min(times) - room, max(times) + room, max(bottom, 0.0), min(max(top, bottom + step), 1.0))
 
     def place(self, ms: float, score: float) -> tuple[float, float]:
@@ -100,9 +104,9 @@ class _Frame:
         return parts
 
     def _times(self) -> list[float]:
-        """Round numbers of milliseconds within the frame: 1, 2, 5 of each power of ten, thinned to at most seven."""
+        """Round numbers of milliseconds within the frame, as many kinds of them as give at most seven."""
         powers = range(math.floor(self.left), math.ceil(self.right) + 1)
-        for steps in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+        for steps in ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
             values = [step * 10.0**power for power in powers for step in steps]
             inside = [value for value in values if self.left <= math.log10(value) <= self.right]
             if len(inside) <= 7:
@@ -123,15 +127,18 @@ def _step(spread: float) -> float:
     return next((step for step in (0.01, 0.02, 0.05, 0.1) if spread / step <= 6), 0.2)
 
 
-def _front_line(frame: _Frame, shown: Sequence[Contender], on_front: Sequence[bool]) -> str:
-    """Stairs: up to here, nothing is as good in less time."""
+def _stairs(frame: _Frame, shown: Sequence[Contender], on_front: Sequence[bool]) -> list[tuple[float, float]]:
+    """Corners of the line up to which nothing is as good in less time."""
     best = sorted((one for one, is_best in zip(shown, on_front, strict=True) if is_best), key=lambda one: one.ms)
     path: list[tuple[float, float]] = []
     for one in best:
         x, y = frame.place(one.ms, one.score.value or 0.0)
         path += [(x, path[-1][1])] if path else []
         path.append((x, y))
-    path.append((_WIDTH - _RIGHT, path[-1][1]))
+    return [*path, (_WIDTH - _RIGHT, path[-1][1])]
+
+
+def _polyline(path: Sequence[tuple[float, float]]) -> str:
     return f'<polyline class="s0 front" points="{" ".join(f"{x},{y}" for x, y in path)}"/>'
 
 
@@ -147,33 +154,43 @@ def _point(frame: _Frame, one: Contender, best: bool) -> str:
     )
 
 
-def _names(frame: _Frame, shown: Sequence[Contender], on_front: Sequence[bool]) -> list[str]:
+def _names(
+    frame: _Frame, shown: Sequence[Contender], on_front: Sequence[bool], stairs: Sequence[tuple[float, float]]
+) -> list[str]:
     """A name beside each point where there is room for it, else its number in the table; the front's come first."""
     places = [frame.place(one.ms, one.score.value or 0.0) for one in shown]
     taken: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in places]
-    bars = [
+    taken += [
         (x - 1.5, frame.place(one.ms, _high(one.score))[1], x + 1.5, frame.place(one.ms, _low(one.score))[1])
         for one, (x, _) in zip(shown, places, strict=True)
     ]
-    order = sorted(range(len(shown)), key=lambda i: (not shown[i].chosen, not on_front[i], i))
+    taken += [(min(x, u), min(y, v), max(x, u), max(y, v)) for (x, y), (u, v) in pairwise(stairs)]
     texts: list[str] = []
-    for i in order:
+    for i in sorted(range(len(shown)), key=lambda i: (not shown[i].chosen, not on_front[i], i)):
         short = shown[i].name if len(shown[i].name) <= _LONGEST else shown[i].name[: _LONGEST - 1] + "…"
+        letter = _BOLD if on_front[i] else _LETTER
         for name in (short, str(i + 1)):
-            box = _free(places[i], len(name) * _LETTER, [*taken, *bars])
+            box = _free(places[i], len(name) * letter, taken)
             if box is not None:
                 taken.append(box)
-                weight = ' class="name"' if on_front[i] else ""
-                texts.append(f'<text{weight} x="{box[0]:.1f}" y="{box[3] - 3:.1f}">{escape(name)}</text>')
+                texts.append(_name(name, box, places[i][0], on_front[i]))
                 break
     return texts
+
+
+def _name(name: str, box: Box, point_x: float, bold: bool) -> str:
+    """Set from the side of the point, so that it touches it whatever the letters' real width is."""
+    left_of_point = box[2] < point_x
+    style, anchor = ' class="name"' if bold else "", ' text-anchor="end"' if left_of_point else ""
+    x = box[2] if left_of_point else box[0]
+    return f'<text{style}{anchor} x="{x:.1f}" y="{box[3] - 2:.1f}">{escape(name)}</text>'
 
 
 def _free(place: tuple[float, float], width: float, taken: Sequence[Box]) -> Box | None:
     """The first box beside a point that is inside the frame and touches nothing."""
     x, y = place
-    for rise in (0.0, -14.0, 14.0, -26.0, 26.0, -38.0, 38.0, -50.0, 50.0):
-        for left in (x + 10, x - 10 - width):
+    for rise in _NEAR:
+        for left in (x + 9, x - 9 - width):
             box = (left, y + rise - _LINE / 2, left + width, y + rise + _LINE / 2)
             inside = box[0] >= _LEFT and box[2] <= _WIDTH - 2 and box[1] >= 0 and box[3] <= _HEIGHT - _BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tellapart.evaluation.charts import whisker
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.markup import page, paragraph, section, table, text
@@ -50,11 +52,13 @@ def _picture(bench: Bench) -> str:
 def _table(bench: Bench) -> str:
     heads = ["Candidate", "Macro F1", "", "Accuracy", "Against the best", "Total ms", "Decode", "Network"]
     heads += [f"{BATCH} at once", "MB", "Columns", "Preprocessing", "Licence"]
-    rows = [_row(i, row, bench) for i, row in enumerate(bench.rows, 1)]
+    lows = [row.score.low for row in bench.rows if row.score.low is not None]
+    start = math.floor(10 * min(lows, default=0.0)) / 10
+    rows = [_row(i, row, bench, start) for i, row in enumerate(bench.rows, 1)]
     return table("Best first; milliseconds per image", heads, rows, numeric=[1, 3, 5, 6, 7, 8, 9, 10])
 
 
-def _row(position: int, row: Row, bench: Bench) -> list[str]:
+def _row(position: int, row: Row, bench: Bench, start: float) -> list[str]:
     marks = [
         mark for mark, holds in (("recommended", row is bench.recommended), ("on the front", row.on_front)) if holds
     ]
@@ -62,7 +66,7 @@ def _row(position: int, row: Row, bench: Bench) -> list[str]:
     return [
         f"{position}. {text(row.name)}" + "".join(f" <small>{mark}</small>" for mark in marks),
         _with_interval(row.score),
-        whisker(row.score, bench.best.score.value),
+        whisker(row.score, bench.best.score.value, start),
         _with_interval(row.accuracy),
         _against(row),
         f"{timing.total_ms:.2f}",

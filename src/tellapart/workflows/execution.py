@@ -18,7 +18,7 @@ from tellapart.workflows.progress import Progress, silent
 BATCHES = (1, 8, 32)
 NOISE = 0.05
 _MAX_ROUNDS = 9
-_SLICE_S = 0.15
+_SLICE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def measure_execution(
     pixels: NDArray[np.uint8],
     *,
     n_cores: int = 0,
-    seconds: float = 20.0,
+    seconds: float = 8.0,
     progress: Progress = silent,
 ) -> Execution:
     """Images per second of `network` on pixels uint8 (n, h, w, 3) in every way, medians of rounds in turn.

@@ -25,6 +25,7 @@ _COMMANDS = {
     "model": "tellapart.cli.model:model",
     "data": "tellapart.cli.data:data",
     "backbones": "tellapart.cli.backbones:backbones",
+    "doctor": "tellapart.cli.doctor:doctor",
 }
 
 

@@ -68,6 +68,10 @@ class Reason(StrEnum):
     QUANTIZATION_LOSS = "quantization_loss"
     BACKBONE_UNKNOWN = "backbone_unknown"
     BACKBONE_INVALID = "backbone_invalid"
+    LICENCE_NOT_ACCEPTED = "licence_not_accepted"
+    NETWORK_UNAVAILABLE = "network_unavailable"
+    DOWNLOAD_FAILED = "download_failed"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     # training and evaluation
     TOO_FEW_CLASSES = "too_few_classes"

@@ -1,16 +1,22 @@
-"""Backbones by name: an explicit dict, and any `file.onnx`."""
+"""Backbones by name: what ships, what was added, what the hub has, and any file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tellapart.backbones.onnx import OnnxBackbone
-from tellapart.backbones.protocol import CARD_KEY
 from tellapart.errors import BackboneError, Reason
+
+if TYPE_CHECKING:
+    from tellapart.backbones.store import Store
 
 BackboneFactory = Callable[[], bytes]
 """Makes (or reads) a canonical file."""
+
+Announce = Callable[[str], None]
 
 
 def _classic() -> bytes:
@@ -25,9 +31,43 @@ BACKBONES: dict[str, BackboneFactory] = {"classic": _classic}
 DEFAULT_BACKBONE = "classic"
 
 
+@dataclass(frozen=True, slots=True)
+class Available:
+    """A backbone that can be used now, without a network. `where` is "shipped" or the path of its file."""
+
+    name: str
+    licence: str
+    source: str
+    preprocess: str
+    embedding_dim: int
+    where: str
+    n_bytes: int
+    max_difference: float | None = None
+
+
 def backbones() -> dict[str, BackboneFactory]:
     """A copy of the registry."""
     return dict(BACKBONES)
+
+
+def available(store: Store | None = None) -> list[Available]:
+    """Everything that can be named without a network: what ships first, then what was added (`store` None: the default)."""
+    from tellapart.backbones.store import Store
+
+    store = store or Store()
+    return [_shipped(name) for name in BACKBONES] + [
+        Available(
+            one.name,
+            one.licence,
+            one.source,
+            one.preprocess,
+            one.embedding_dim,
+            str(store.path(one.name)),
+            one.n_bytes,
+            one.max_difference,
+        )
+        for one in store.entries()
+    ]
 
 
 def register(name: str, factory: BackboneFactory) -> None:
@@ -42,33 +82,51 @@ def register(name: str, factory: BackboneFactory) -> None:
     BACKBONES[name] = factory
 
 
-def load_backbone(name_or_path: str | Path, *, threads: int = 1, provider: str = "cpu") -> OnnxBackbone:
-    """Open a registered backbone, a canonical file, or a foreign `net.onnx` with its card `net.json` beside it.
+def load_backbone(
+    name_or_path: str | Path,
+    *,
+    threads: int = 1,
+    provider: str = "cpu",
+    store: Store | None = None,
+    announce: Announce | None = None,
+) -> OnnxBackbone:
+    """Open a backbone.
+
+    A registered name (`classic`), one on the hub (`timm/resnet18.a1_in1k`, `hf://org/repo/file.onnx`: downloaded and
+    converted the first time), or a file: canonical, a foreign `net.onnx` with its card `net.json` beside it, or a timm
+    checkpoint `net.safetensors` with `config.json`. The first load of a foreign file happens in a process of its own. `store`
+    None is the user's cache folder; `announce` gets sentences about downloads and licences (None: logged as warnings).
 
     Raises:
-        BackboneError: `backbone_unknown`, `backbone_invalid`, `provider_unavailable`.
+        BackboneError: `backbone_unknown`, `backbone_invalid`, `licence_not_accepted`, `network_unavailable`,
+            `download_failed`, `checksum_mismatch`, `provider_unavailable`, `write_failed`.
+        MissingExtra: when a name or checkpoint needs a library that is not installed.
     """
-    name = str(name_or_path)
-    if name in BACKBONES and not isinstance(name_or_path, Path):
-        return OnnxBackbone.open(BACKBONES[name](), threads=threads, provider=provider)
+    if isinstance(name_or_path, str) and name_or_path in BACKBONES:
+        return OnnxBackbone.open(BACKBONES[name_or_path](), threads=threads, provider=provider)
+    return OnnxBackbone.open(_found(name_or_path, store, announce), threads=threads, provider=provider)
+
+
+def _found(name_or_path: str | Path, store: Store | None, announce: Announce | None) -> Path | bytes:
+    from tellapart.backbones.adding import add_by_name, announce_by_log, prepare_file
+    from tellapart.backbones.named import parse_name
+    from tellapart.backbones.store import Store
+
+    store, announce, name = store or Store(), announce or announce_by_log, str(name_or_path)
+    if isinstance(name_or_path, str) and parse_name(name) is not None:
+        if store.get(name) is None:
+            add_by_name(name, store, announce=announce)
+        return store.verified(name)
     path = Path(name_or_path)
-    if path.suffix != ".onnx" and not path.is_file():
+    if path.suffix not in (".onnx", ".safetensors") and not path.is_file():
         raise BackboneError(Reason.BACKBONE_UNKNOWN, _unknown(name))
-    return OnnxBackbone.open(_canonical(path), threads=threads, provider=provider)
+    return prepare_file(path, store, announce=announce)
 
 
-def _canonical(path: Path) -> Path | bytes:
-    """The path itself when the file is canonical, else the bytes of its conversion."""
-    try:
-        marked = CARD_KEY.encode() in path.read_bytes()
-    except OSError as exc:
-        message = f"the backbone file {str(path)!r} cannot be read: {exc.strerror or exc}"
-        raise BackboneError(Reason.BACKBONE_INVALID, message) from exc
-    if marked:
-        return path
-    from tellapart.backbones.convert import convert_file
-
-    return convert_file(path).data
+def _shipped(name: str) -> Available:
+    data = BACKBONES[name]()
+    card = OnnxBackbone.open(data).card
+    return Available(name, card.licence, card.source, card.preprocess, card.embedding_dim, "shipped", len(data))
 
 
 def _unknown(name: str) -> str:
@@ -77,4 +135,7 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, BACKBONES, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     known = ", ".join(sorted(BACKBONES))
-    return f"there is no backbone {name!r}{hint} (known: {known}, or the path of a file that ends in .onnx)"
+    return (
+        f"there is no backbone {name!r}{hint} (known: {known}; by name timm/… or hf://…; or the path of a file that ends "
+        "in .onnx or .safetensors)"
+    )

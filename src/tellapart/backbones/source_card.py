@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class SourceCard:
         size = f"{width}" if height == width else f"{width}x{height}"
         option = "" if self.interpolation == "bilinear" else f",interpolation={self.interpolation}"
         return f"decode|upright|fit({size}{option})"
+
+    def to_json(self) -> str:
+        """The card as `from_json` reads it."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> SourceCard:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tellapart.image.types import DecodeLimits
 
 if TYPE_CHECKING:
+    from tellapart.backbones.store import Store
     from tellapart.settings import Settings
 
 PREFIX = "TELLAPART_"
@@ -29,6 +30,13 @@ def cache_dir() -> Path:
         return Path(configured)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "tellapart"
+
+
+def store() -> Store:
+    """Where added backbones are kept."""
+    from tellapart.backbones.store import Store
+
+    return Store(cache_dir() / "backbones")
 
 
 def workers(asked: int | None) -> int:

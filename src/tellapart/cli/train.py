@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tellapart.cli.environment import cache_dir, decode_limits, provider
+from tellapart.cli.environment import cache_dir, decode_limits, provider, store
 from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SPLIT, WORKERS
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
@@ -20,7 +20,7 @@ from tellapart.cli.progress import progress
     default="classic",
     show_default=True,
     metavar="NAME|FILE",
-    help="Name (see `tellapart backbones list`) or ONNX file.",
+    help="Name (`tellapart backbones list`, timm/…, hf://…), ONNX file or timm checkpoint.",
 )
 @click.option(
     "--preprocess", metavar="SPEC", help="Such as 'decode|upright|fit(224)'.  [default: what the backbone was made for]"
@@ -81,6 +81,7 @@ def train(
 
     Checks, splits without leaks, fits, calibrates, chooses thresholds, evaluates, writes the model and its report.
     """
+    from tellapart.backbones.registry import load_backbone
     from tellapart.data.dataset import Dataset
     from tellapart.workflows.train import check_outside
     from tellapart.workflows.train import train as run
@@ -98,11 +99,12 @@ def train(
         regions=regions,
         allow_outside=allow_outside,
     )
+    network = load_backbone(backbone, provider=provider(), store=store(), announce=note)
     with progress() as shown:
         classifier = run(
             dataset,
             output=output,
-            backbone=backbone,
+            backbone=network,
             preprocess=preprocess,
             aim=aim,
             costs=costs,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.enclosures import Enclosures
@@ -40,7 +41,7 @@ def train(
     data: Dataset | str | Path,
     *,
     output: str | Path | None = None,
-    backbone: str | Path = DEFAULT_BACKBONE,
+    backbone: str | Path | OnnxBackbone = DEFAULT_BACKBONE,
     preprocess: str | None = None,
     aim: str = "best_f1",
     costs: str | Path | None = None,
@@ -75,7 +76,7 @@ def train(
     options = ProbeOptions(
         Aim.parse(aim, costs=None if costs is None else read_costs(costs)), _weight(class_weight), seed
     )
-    network = load_backbone(backbone, provider=provider)
+    network = backbone if isinstance(backbone, OnnxBackbone) else load_backbone(backbone, provider=provider)
     spec = PreprocessSpec.parse(preprocess or network.default_spec)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tellapart.cli.environment import cache_dir, decode_limits, provider
+from tellapart.cli.environment import cache_dir, decode_limits, provider, store
 from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SPLIT, WORKERS, flag
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
@@ -93,7 +93,7 @@ def bench(
     from tellapart.workflows.candidates import candidates
 
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-bench.html")
-    asked = candidates(backbones or offline_backbones(), sizes_px=sizes, preprocess=specs)
+    asked = candidates(backbones or offline_backbones(store()), sizes_px=sizes, preprocess=specs)
     dataset = Dataset.read(
         data,
         format=data_format,
@@ -115,6 +115,8 @@ def bench(
         provider=provider(),
         cache_dir=None if no_cache else cache_dir(),
         limits=decode_limits(),
+        store=store(),
+        announce=note,
     )
     with progress() as shown:
         found = run(dataset, backbones=asked, output=output, options=options, progress=shown)

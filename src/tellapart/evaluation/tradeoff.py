@@ -73,9 +73,10 @@ class _Frame:
         low = min(_low(one.score) for one in shown)
         high = max(_high(one.score) for one in shown)
         step = _step(high - low)
-        bottom, top = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+        top = min(max(math.ceil(high / step - 1e-9) * step, step), 1.0)
+        bottom = max(min(math.floor(low / step + 1e-9) * step, top - step), 0.0)
         room = max(0.15, 0.2 * (max(times) - min(times)))
-        return cls(min(times) - room, max(times) + room, max(bottom, 0.0), min(max(top, bottom + step), 1.0))
+        return cls(min(times) - room, max(times) + room, bottom, top)
 
     def place(self, ms: float, score: float) -> tuple[float, float]:
         share = (math.log10(max(ms, 1e-3)) - self.left) / (self.right - self.left)

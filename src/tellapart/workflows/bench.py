@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.backbones import registry
+from tellapart.backbones.registry import Announce, available
+from tellapart.backbones.store import Store
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
 from tellapart.data.splits import assign_splits
@@ -43,7 +44,7 @@ _MOST_REFUSED = 0.1
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
     """How a comparison is made. `images` 0 takes all of them; `seconds` is for timing each candidate; `threads` adds the
-    comparison of threads and batches. The rest as in `train`.
+    comparison of threads and batches. The rest as in `train`, `store` and `announce` as in `load_backbone`.
     """
 
     images: int = N_IMAGES
@@ -56,6 +57,8 @@ class BenchOptions:
     provider: str = "cpu"
     cache_dir: Path | None = None
     limits: DecodeLimits = DecodeLimits()
+    store: Store | None = None
+    announce: Announce | None = None
 
     def __post_init__(self) -> None:
         if self.images < 0:
@@ -79,7 +82,7 @@ def bench(
         BackboneError: not one candidate can be used.
         DataError, TrainingError, SettingsError: as `train`.
     """
-    named = backbones or offline_backbones()
+    named = backbones or offline_backbones(options.store)
     asked = tuple(one if isinstance(one, Candidate) else candidates([one])[0] for one in named)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     schema = schema_of(dataset)
@@ -91,10 +94,9 @@ def bench(
     return found
 
 
-def offline_backbones() -> tuple[str, ...]:
+def offline_backbones(store: Store | None = None) -> tuple[str, ...]:
     """Names of all backbones that are there without a network."""
-    listed = getattr(registry, "available", None)
-    return tuple(sorted(registry.BACKBONES)) if listed is None else tuple(entry.name for entry in listed())
+    return tuple(entry.name for entry in available(store))
 
 
 def sample(dataset: Dataset, schema: LabelSchema, n: int, seed: int) -> Dataset:
@@ -181,7 +183,8 @@ class _Run:
 
     def _embed(self, asked: Sequence[Candidate]) -> tuple[list[_Entry], list[Failure]]:
         """Open every candidate, and run it over the images."""
-        opener, opened, failures = Opener(self.options.provider), list[Contestant](), list[Failure]()
+        opener = Opener(self.options.provider, self.options.store, self.options.announce)
+        opened, failures = list[Contestant](), list[Failure]()
         for candidate in asked:
             self.progress(f"opening {candidate.asked}", 0, 0)
             try:
@@ -296,7 +299,9 @@ def _rows(
                 on_front=on_front[i],
             )
         )
-    return tuple(sorted(rows, key=lambda row: -1.0 if row.score.value is None else row.score.value, reverse=True))
+    return tuple(
+        sorted(rows, key=lambda row: (row.difference is not None, -(row.score.value or 0.0), row.timing.total_ms))
+    )
 
 
 def _estimate(scored: Scored, name: str, unit: NDArray[np.int64] | None, seed: int) -> Estimate:

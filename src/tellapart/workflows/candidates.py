@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.backbones.onnx import OnnxBackbone
-from tellapart.backbones.registry import load_backbone
+from tellapart.backbones.registry import Announce, load_backbone
+from tellapart.backbones.store import Store
 from tellapart.errors import Reason, SettingsError
 from tellapart.image.geometry import Fit, Geometry, ResizeShort, Squash
 from tellapart.image.preprocess import PreprocessSpec
@@ -59,8 +60,8 @@ def candidates(
 class Opener:
     """Opens candidates; a network that several of them share is opened once."""
 
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
+    def __init__(self, provider: str, store: Store | None = None, announce: Announce | None = None) -> None:
+        self._provider, self._store, self._announce = provider, store, announce
         self._opened: dict[str, OnnxBackbone] = {}
 
     def __call__(self, candidate: Candidate) -> Contestant:
@@ -69,7 +70,9 @@ class Opener:
         """
         network = self._opened.get(candidate.backbone)
         if network is None:
-            network = self._opened[candidate.backbone] = load_backbone(candidate.backbone, provider=self._provider)
+            network = self._opened[candidate.backbone] = load_backbone(
+                candidate.backbone, provider=self._provider, store=self._store, announce=self._announce
+            )
         spec = PreprocessSpec.parse(candidate.preprocess or network.default_spec)
         if candidate.size_px is not None:
             spec = replace(spec, geometry=at_size(spec.geometry, candidate.size_px))

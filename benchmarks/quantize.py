@@ -68,6 +68,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=2000)
     parser.add_argument("--calibration", type=int, default=200)
     parser.add_argument("--only", nargs="*", help=f"of: {', '.join(forms(np.empty(0)))}")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the minmax form")
+    parser.add_argument("--speed-only", action="store_true", help="for networks with random weights")
     options = parser.parse_args()
     network = load_backbone(options.backbone)
     spec = PreprocessSpec.parse(f"decode|upright|fit({options.size})" if options.size else network.default_spec)
@@ -78,7 +80,10 @@ def main() -> None:
     print(f"{network.name}, {spec}, {len(train.pixels):,} training and {len(test.pixels):,} test images of CIFAR-10\n")
     makers = forms(train.pixels[: options.calibration])
     made = {name: make(network) for name, make in makers.items() if not options.only or name in options.only}
-    quality(network, made, train, test)
+    if options.save:
+        options.save.write_bytes(made["minmax"].data)
+    if not options.speed_only:
+        quality(network, made, train, test)
     speed(network, {name: one for name, one in made.items() if name in ("minmax", "8-bit weights")} or made)
 
 
@@ -172,7 +177,7 @@ def speed(network: OnnxBackbone, made: dict[str, Quantized]) -> None:
             print(f"| {size} | {batch} |" + "".join(f" {ms:.2f} |" for ms in found) + f" {found[0] / found[1]:.2f} |")
 
 
-def medians(networks: list[OnnxBackbone], pixels: NDArray[np.uint8], rounds: int = 15) -> list[float]:
+def medians(networks: list[OnnxBackbone], pixels: NDArray[np.uint8], rounds: int = 21) -> list[float]:
     """One median for each network."""
     taken: list[list[float]] = [[] for _ in networks]
     for _ in range(rounds):

@@ -25,7 +25,7 @@ from tests.builders_onnx import tiny_backbone_bytes
 from tellapart.backbones.classic import classic_bytes
 from tellapart.backbones.convert import convert
 from tellapart.backbones.graph import GraphBuilder, float_output, image_input, serialise
-from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.backbones.onnx import OnnxBackbone, session_options
 from tellapart.backbones.protocol import CARD_KEY, BackboneCard
 from tellapart.backbones.quantize import METHODS, Quantized, quantize
 from tellapart.backbones.source_card import SourceCard
@@ -141,6 +141,29 @@ def test_weights_are_int8_and_the_ends_stay_float() -> None:
     assert maker.op_type != "DequantizeLinear"
 
 
+def test_no_kernel_saturates() -> None:
+    """ONNX Runtime's slow path for processors without VNNI cannot saturate: the fast one must give the same numbers."""
+    batch = np.full((1, 32, 32, 3), 255, np.uint8)
+    found = []
+    for precise in ("0", "1"):
+        options = session_options(1)
+        options.add_session_config_entry("session.x64quantprecision", precise)
+        session = onnxruntime.InferenceSession(loud(), options, providers=["CPUExecutionProvider"])
+        found.append(session.run(["embedding"], {"image": batch})[0])
+    np.testing.assert_array_equal(*found)
+    assert found[0].max() > 1000
+
+
+def loud() -> bytes:
+    """Int8 form of a network all of whose weights are the largest, on pixels that are all white."""
+    g = GraphBuilder()
+    x = g.add("Transpose", g.add("Cast", "image", to=1), perm=[0, 3, 1, 2])
+    for channels in ((16, 3), (16, 16)):
+        x = g.add("Conv", x, g.constant(np.ones((*channels, 3, 3), np.float32)), kernel_shape=[3, 3], pads=[1] * 4)
+    g.add("ReduceMean", x, g.ints(2, 3), output="embedding", keepdims=0)
+    return quantize(carded(g, 16), np.full((2, 32, 32, 3), 255, np.uint8)).data
+
+
 def test_figures() -> None:
     figures = int8().figures
     assert (figures.method, figures.n_images) == ("minmax", 20)
@@ -216,7 +239,7 @@ def test_calibration_holds_one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(tool, "quantize_static", watched)
     assert quantize(network(), pictures()).data == int8().data
-    assert seen == [3, 1, (8, 32, 32, 3), (4, 32, 32, 3)]
+    assert seen == [10, 1, (2, 32, 32, 3), (2, 32, 32, 3)]
 
 
 @pytest.mark.parametrize("fault", [None, ValueError("an odd graph\nmore"), OSError(28, "No space left on device")])

@@ -80,6 +80,8 @@ def main() -> None:
     print(f"{network.name}, {spec}, {len(train.pixels):,} training and {len(test.pixels):,} test images of CIFAR-10\n")
     makers = forms(train.pixels[: options.calibration])
     made = {name: make(network) for name, make in makers.items() if not options.only or name in options.only}
+    sizes = {"float": len(network.onnx_bytes()), **{name: len(one.data) for name, one in made.items()}}
+    print(", ".join(f"{name} {n_bytes / 1e6:.2f} MB" for name, n_bytes in sizes.items()), "\n")
     if options.save:
         options.save.write_bytes(made["minmax"].data)
     if not options.speed_only:

@@ -30,8 +30,9 @@ from tellapart.evaluation.intervals import Estimate
 from tellapart.workflows import quantize as quantizing
 from tellapart.workflows.evaluate import evaluate
 from tellapart.workflows.export import export
+from tellapart.workflows.int8_result import Int8Model
 from tellapart.workflows.predict import predict
-from tellapart.workflows.quantize import Int8Model, quantize
+from tellapart.workflows.quantize import quantize
 from tellapart.workflows.timing import Timing
 from tellapart.workflows.verify import verify
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.backbones.onnx import OnnxBackbone
-from tellapart.backbones.quantize import Figures, Quantized, check_float
+from tellapart.backbones.quantize import Quantized, check_float
 from tellapart.backbones.quantize import quantize as quantize_backbone
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.folder import check_target
@@ -31,83 +31,18 @@ from tellapart.training.linear_probe import ProbeOptions
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import Fitting, HeldBack
 from tellapart.workflows.golden import one_label_after_the_other
+from tellapart.workflows.int8_result import MAX_LOSS, Int8Model, facts, in_words
 from tellapart.workflows.memory import GROUPED, Memory
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import read_splits
-from tellapart.workflows.timing import BATCH, Picture, Timing, measure
+from tellapart.workflows.timing import Picture, Timing, measure
 from tellapart.workflows.train import Work, check_outside
 
-MAX_LOSS = 0.005
 N_CALIBRATION = 200
 _N_TIMED = 4
 _SECONDS_TIMED = 1.0
 _FEWEST = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Int8Model:
-    """The int8 `classifier` beside its parent: `comparisons` of accuracy and macro F1 (int8 minus float, on the same held-back
-    images), `timings` of float and int8, and what was done to the backbone. `n_left_out` images the parent does not know.
-    """
-
-    classifier: Classifier
-    parent_id: str
-    figures: Figures
-    comparisons: tuple[Comparison, ...]
-    timings: tuple[Timing, Timing]
-    max_loss: float = MAX_LOSS
-    n_left_out: int = 0
-
-    @property
-    def loss(self) -> float:
-        """The larger of the losses of accuracy and macro F1; below 0 when int8 is better in both."""
-        return max(-found.difference.value for found in self.comparisons if found.difference.value is not None)
-
-    def summary(self) -> tuple[str, ...]:
-        """Lines for a terminal."""
-        done, (before, after) = self.figures, self.timings
-        lines = [
-            f"model       {self.classifier.card.model_id}, in int8, from {self.parent_id}",
-            f"calibrated  {done.method} of {done.n_images:,} training images; {done.n_int8_layers} layers in int8, "
-            f"{done.n_float_layers} in float; embeddings alike to a cosine of {done.similarity:.4f}",
-            *(f"{metric_name(found.metric):11} {_spoken(found)}" for found in self.comparisons),
-            f"speed       {before.single_ms:.2f} → {after.single_ms:.2f} ms for one image alone, {before.batch_ms:.2f} → "
-            f"{after.batch_ms:.2f} ms for one of {BATCH} (one thread, network only)",
-            f"size        {done.float_bytes / 1e6:.2f} → {done.int8_bytes / 1e6:.2f} MB",
-        ]
-        if self.n_left_out:
-            lines.append(f"left out    {self.n_left_out:,} images that the model was not trained or judged with")
-        return (*lines, *(f"warning     {text}" for text in self.warnings()))
-
-    def warnings(self) -> tuple[str, ...]:
-        """What speaks against using it."""
-        before, after = self.timings
-        found = []
-        if after.single_ms > before.single_ms or after.batch_ms > before.batch_ms:
-            found.append(
-                "int8 is slower than float on this machine; keep the float model here, unless the smaller file counts"
-            )
-        lows = [one.difference.low for one in self.comparisons if one.difference.low is not None]
-        if lows and -min(lows) > self.max_loss:
-            found.append(
-                f"{self.comparisons[0].difference.n:,} images cannot exclude a loss of {-min(lows):.3f}, more than the "
-                f"{self.max_loss:g} allowed; judge on more images to be sure"
-            )
-        if any(timing.disturbed for timing in self.timings):
-            found.append("other programs used the processor while the speed was measured")
-        return tuple(found)
-
-    def to_json(self) -> dict[str, Any]:
-        """The same for machines."""
-        return {
-            "model_id": self.classifier.card.model_id,
-            "parent": self.parent_id,
-            "path": self.classifier.location,
-            **facts(self.figures, self.comparisons, self.timings),
-            "left_out": self.n_left_out,
-            "warnings": list(self.warnings()),
-        }
 
 
 def quantize(
@@ -158,37 +93,12 @@ def quantize(
     classifier, probe = fitting.fit(_name(output))
     held = fitting.judge(classifier, probe)
     comparisons = home.compared(fitting, held, seed)
-    forms = [(parent.spec, OnnxBackbone.open(data)) for data in (parent.backbone.onnx_bytes(), int8.data)]
-    before, after = measure(forms, pictures[:_N_TIMED], limits=limits, seconds=_SECONDS_TIMED, progress=progress)
-    found = Int8Model(
-        classifier, parent.card.model_id, int8.figures, comparisons, (before, after), max_loss, home.n_left_out
-    )
+    timings = _timed(parent, int8, pictures[:_N_TIMED], progress)
+    found = Int8Model(classifier, parent.card.model_id, int8.figures, comparisons, timings, max_loss, home.n_left_out)
     _refuse_loss(found)
     work = Work(home.dataset, fitting, home.memory)
     whole = work.describe(classifier, probe, held, started=started, n_golden=0, progress=progress)
     return replace(found, classifier=_with_origin(whole, found, model).save(output))
-
-
-def facts(figures: Figures, comparisons: tuple[Comparison, ...], timings: tuple[Timing, Timing]) -> dict[str, Any]:
-    """The figures as JSON."""
-    return {
-        **asdict(figures),
-        "metrics": {
-            found.metric: {
-                "float": found.first,
-                "int8": found.second,
-                "difference": found.difference.value,
-                "low": found.difference.low,
-                "high": found.difference.high,
-                "n": found.difference.n,
-            }
-            for found in comparisons
-        },
-        "milliseconds": {
-            form: {"single": timing.single_ms, "batch": timing.batch_ms}
-            for form, timing in zip(("float", "int8"), timings, strict=True)
-        },
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +212,17 @@ def _check(model: str | Path, output: str | Path, max_loss: float, n_calibration
     check_target(output)
 
 
+def _timed(parent: Classifier, int8: Quantized, pictures: list[Picture], progress: Progress) -> tuple[Timing, Timing]:
+    """Float and int8 on the CPU, whatever the parent runs on."""
+    forms = [(parent.spec, OnnxBackbone.open(one)) for one in (parent.backbone.onnx_bytes(), int8.data)]
+    before, after = measure(forms, pictures, limits=parent.limits, seconds=_SECONDS_TIMED, progress=progress)
+    return before, after
+
+
 def _refuse_loss(found: Int8Model) -> None:
     # A hair more than the limit is rounding, not loss.
     if found.loss > found.max_loss + 1e-9:
-        told = "; ".join(f"{metric_name(one.metric)} {_spoken(one)}" for one in found.comparisons)
+        told = "; ".join(f"{metric_name(one.metric)} {in_words(one)}" for one in found.comparisons)
         raise ModelError(
             Reason.QUANTIZATION_LOSS,
             f"in int8 the model loses {found.loss:.4f}, at most {found.max_loss:g} is allowed: {told}; nothing was written. "
@@ -313,22 +230,11 @@ def _refuse_loss(found: Int8Model) -> None:
         )
 
 
-def _spoken(found: Comparison) -> str:
-    """`0.912 float, 0.910 int8, difference -0.002 (95 % interval -0.010 to +0.006, n = 240)`."""
-    if found.first is None or found.second is None or found.difference.value is None:
-        return "not measurable here"
-    difference = found.difference
-    numbers = f"{found.first:.4f} float, {found.second:.4f} int8, difference {difference.value:+.4f}"
-    if difference.low is None or difference.high is None:
-        return f"{numbers} (no interval, n = {difference.n:,})"
-    return f"{numbers} (95 % interval {difference.low:+.4f} to {difference.high:+.4f}, n = {difference.n:,})"
-
-
 def _with_origin(classifier: Classifier, found: Int8Model, model: str | Path) -> Classifier:
     """The classifier with the parent's golden images, answered anew, and a card that tells where it comes from."""
     golden = {image.name: image.data for image in load_enclosures(model).golden}
     training: Mapping[str, Any] = classifier.card.training
-    line = f"int8        made of {found.parent_id}: {_spoken(found.comparisons[0])}"
+    line = f"int8        made of {found.parent_id}: {in_words(found.comparisons[0])}"
     origin = {"parent": found.parent_id, **facts(found.figures, found.comparisons, found.timings)}
     return classifier.with_card(
         training={**training, "summary": [*training["summary"], line], "int8": origin}

@@ -24,6 +24,7 @@ from tellapart.evaluation.intervals import Estimate
 from tellapart.image.geometry import Fit, ResizeShort, Squash
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.records import Refusal, Sample
+from tellapart.samples import write_bottles
 from tellapart.workflows import bench as benching
 from tellapart.workflows import execution
 from tellapart.workflows.bench import BenchOptions, bench, sample
@@ -93,6 +94,14 @@ def test_every_candidate_is_judged_on_the_same_images_and_failures_are_listed(pa
     assert "tiny 16 px" in html
     assert "did you mean" in html
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_several_labels_per_image_are_compared_by_subset_accuracy(tmp_path: Path) -> None:
+    write_bottles(tmp_path / "bottles", variant="multilabel", n_parts=16, frames_per_part=1, height_px=48)
+    found = bench(tmp_path / "bottles", backbones=[backbone_file()], options=UNCACHED)
+    assert found.to_json()["accuracy_metric"] == "subset_accuracy"
+    assert "subset accuracy" in lines(found)[0]
+    assert "Subset accuracy" in render(found)
 
 
 def test_where_nothing_works_the_reasons_are_the_error(parts: Path) -> None:

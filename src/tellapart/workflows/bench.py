@@ -179,6 +179,7 @@ class _Run:
             split=parted.summary(),
             executions=self._executions(entries, pictures) if options.threads else (),
             seed=options.seed,
+            accuracy_metric=_accuracy_metric(schema),
         )
 
     def _embed(self, asked: Sequence[Candidate]) -> tuple[list[_Entry], list[Failure]]:
@@ -268,7 +269,7 @@ def _rows(
     entries: Sequence[_Entry], scored: Sequence[Scored], timings: Sequence[Timing], groups: list[str], seed: int
 ) -> tuple[Row, ...]:
     """One row per candidate, the best score first."""
-    accuracy = "subset_accuracy" if scored[0].schema.task is Task.MULTILABEL else "accuracy"
+    accuracy = _accuracy_metric(scored[0].schema)
     unit = units_of(groups, len(scored[0]))
     scores = [_estimate(one, SCORE, unit, seed) for one in scored]
     values = [estimate.value for estimate in scores]
@@ -302,6 +303,10 @@ def _rows(
     return tuple(
         sorted(rows, key=lambda row: (row.difference is not None, -(row.score.value or 0.0), row.timing.total_ms))
     )
+
+
+def _accuracy_metric(schema: LabelSchema) -> str:
+    return "subset_accuracy" if schema.task is Task.MULTILABEL else "accuracy"
 
 
 def _estimate(scored: Scored, name: str, unit: NDArray[np.int64] | None, seed: int) -> Estimate:

@@ -8,7 +8,7 @@ from tellapart.evaluation.charts import whisker
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.markup import page, paragraph, section, table, text
 from tellapart.evaluation.tradeoff import Contender, tradeoff_chart
-from tellapart.evaluation.wording import between, number
+from tellapart.evaluation.wording import between, capital, metric_name, number
 from tellapart.workflows.bench_result import Bench, Row, ways_table
 from tellapart.workflows.timing import BATCH
 
@@ -50,7 +50,8 @@ def _picture(bench: Bench) -> str:
 
 
 def _table(bench: Bench) -> str:
-    heads = ["Candidate", "Macro F1", "", "Accuracy", "Against the best", "Total ms", "Decode", "Network"]
+    accuracy = capital(metric_name(bench.accuracy_metric))
+    heads = ["Candidate", "Macro F1", "", accuracy, "Against the best", "Total ms", "Decode", "Network"]
     heads += [f"{BATCH} at once", "MB", "Columns", "Preprocessing", "Licence"]
     lows = [row.score.low for row in bench.rows if row.score.low is not None]
     start = math.floor(10 * min(lows, default=0.0)) / 10

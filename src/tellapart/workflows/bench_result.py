@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tellapart.evaluation.intervals import Estimate
+from tellapart.evaluation.wording import metric_name
 from tellapart.records import Refusal
 from tellapart.workflows.execution import Execution
 from tellapart.workflows.timing import BATCH, Timing
@@ -61,7 +62,8 @@ def _timing(timing: Timing) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Bench:
     """All candidates, the best score first. Of `n_available` labelled images `n_drawn` were drawn, `n_images` could be
-    used by every candidate, and `n_judged` of these judged; `split` are the lines that `train` prints about its split.
+    used by every candidate, and `n_judged` of these judged; `split` are the lines that `train` prints about its split. `accuracy_metric` is "subset_accuracy" where images
+    have several labels.
     """
 
     rows: tuple[Row, ...]
@@ -74,6 +76,7 @@ class Bench:
     split: tuple[str, ...]
     executions: tuple[Execution, ...] = ()
     seed: int = 0
+    accuracy_metric: str = "accuracy"
 
     @property
     def best(self) -> Row:
@@ -133,6 +136,7 @@ class Bench:
             "format": FORMAT,
             "version": VERSION,
             "metric": SCORE,
+            "accuracy_metric": self.accuracy_metric,
             "recommended": self.recommended.name,
             "best": self.best.name,
             "verdict": self.verdict,
@@ -204,7 +208,8 @@ HEADS = (
 
 def lines(found: Bench) -> list[str]:
     """The table for a terminal."""
-    rows = [list(HEADS), *(cells(row, found) for row in found.rows)]
+    heads = [metric_name(found.accuracy_metric) if head == "accuracy" else head for head in HEADS]
+    rows = [heads, *(cells(row, found) for row in found.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
     return ["  ".join(_aligned(cell, widths[i], i) for i, cell in enumerate(row)).rstrip() for row in rows]
 

@@ -72,3 +72,55 @@ def _pool(add: Any, x: str, pool: str) -> str:
         return str(add("ReduceMean", [moved], "flat", axes=[1, 2], keepdims=0))
     # A maximum is no mean: such a net has no feature map, only what enters its last linear layer.
     return str(add("Flatten", [add("GlobalMaxPool", [x], "pooled")], "flat"))
+
+
+def transformer_net(summary: str = "class", *, registers: int = 0, side: int = 32) -> bytes:
+    """Patches of 8 px → tokens of 6 channels, with a class token (and registers) in front → a layer → 5 logits.
+
+    `summary` is "class" (its token), "mean" (of all tokens; none in front) or "tokens" (no logits: the tokens themselves).
+    """
+    rng = np.random.default_rng(11)
+    n_front = 0 if summary == "mean" else 1 + registers
+    shapes = {"w0": (6, 3, 8, 8), "front": (1, n_front, 6), "mix": (6, 6), "w2": (6, 5)}
+    constants = [
+        numpy_helper.from_array((rng.standard_normal(shape) * 0.3).astype(np.float32), name)
+        for name, shape in shapes.items()
+        if 0 not in shape
+    ]
+    constants += [
+        numpy_helper.from_array(np.array(value, np.int64), name)
+        for name, value in {
+            "flat": [0, 6, -1],
+            "zero": 0,
+            "one": [1],
+            "nothing": [0],
+            "start": [0],
+            "axis": [0],
+        }.items()
+    ]
+    nodes: list[onnx.NodeProto] = []
+
+    def add(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    x = add("Conv", ["image", "w0"], "patches", strides=[8, 8])
+    x = add("Transpose", [add("Reshape", [x, "flat"], "columns")], "patch_tokens", perm=[0, 2, 1])
+    if n_front:
+        n = add("Slice", [add("Shape", [x], "shape"), "start", "one", "axis"], "n")
+        expanded = add("Expand", ["front", add("Concat", [n, "one", "one"], "times", axis=0)], "fronts")
+        x = add("Concat", [expanded, x], "all_tokens", axis=1)
+    x = add("Tanh", [add("MatMul", [x, "mix"], "mixed")], "tokens")
+    outputs = [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["n", n_front + (side // 8) ** 2, 6])]
+    if summary != "tokens":
+        x = (
+            add("Gather", [x, "zero"], "embedding", axis=1)
+            if summary == "class"
+            else add("ReduceMean", [x], "embedding", axes=[1], keepdims=0)
+        )
+        add("Gemm", [x, "w2"], "logits")
+        outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 5])]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, side, side])]
+    graph = helper.make_graph(nodes, "vit", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString(deterministic=True))

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto
-from tests.builders_nets import classifier_net
+from tests.builders_nets import classifier_net, transformer_net
 from tests.builders_onnx import tiny_backbone_bytes
 
 from tellapart.backbones.convert import convert, convert_file
@@ -44,6 +44,22 @@ def test_the_pool_gives_embedding_and_map(layout: str, pool: str) -> None:
     np.testing.assert_allclose(features.embedding, expected, atol=1e-5)
     expected_map = original(data, "gated", IMAGES, first=layout == "NCHW")
     np.testing.assert_allclose(features.feature_map, expected_map, atol=1e-5)
+
+
+@pytest.mark.parametrize("summary, registers", [("class", 0), ("class", 4), ("mean", 0), ("tokens", 0), ("tokens", 4)])
+def test_a_transformers_patches_are_its_map(summary: str, registers: int) -> None:
+    data, images = transformer_net(summary, registers=registers), IMAGES[:, :, :32]
+    result = convert(data, dataclasses.replace(CARD, size=(32, 32)))
+    features = OnnxBackbone.open(result.data).run(images)
+    tokens = original(data, "tokens", images)
+    patches = tokens[:, -16:]
+    expected = patches.mean(1)
+    if summary != "mean":
+        expected = np.concatenate([tokens[:, 0], expected], axis=1)
+    assert result.card.feature_map_channels == (0, 6) if summary == "mean" else (6, 12)
+    np.testing.assert_allclose(features.embedding, expected, atol=1e-5)
+    assert features.feature_map is not None
+    np.testing.assert_allclose(features.feature_map, patches.transpose(0, 2, 1).reshape(-1, 6, 4, 4), atol=1e-5)
 
 
 def test_without_a_pool_what_enters_the_last_layer_is_taken() -> None:

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from tests.backbones.hub_server import HubServer, running
 
+from tellapart.backbones.convert import convert
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.registry import load_backbone
+from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.store import Store
 from tellapart.errors import BackboneError
 from tellapart.image.preprocess import PreprocessSpec
@@ -118,6 +120,32 @@ def test_torch_and_onnx_give_equal_features_on_photos(timm: Any, name: str, tmp_
         assert found.feature_map is not None
         np.testing.assert_allclose(found.feature_map.mean((2, 3)), found.embedding[:, start:stop], rtol=1e-4, atol=1e-4)
     print(f"{name}: {np.abs(found.embedding - expected).max() / np.abs(expected).max():.1e}")  # noqa: T201 (pytest -s)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit3_small_patch16_224", "regnety_002"])
+def test_a_network_that_others_exported_gives_the_same_features(timm: Any, name: str, tmp_path: Path) -> None:
+    """Conversion from torch and surgery on an ordinary export agree."""
+    import torch
+
+    from tellapart.backbones.torch_timm import convert_checkpoint
+
+    weights = checkpoint(timm, name, tmp_path)
+    config, target = str(weights.with_name("config.json")), tmp_path / "backbone.onnx"
+    convert_checkpoint(str(weights), config, str(target), name, "a test", "apache-2.0", None)
+    network = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, exportable=True).eval()
+    foreign = tmp_path / "foreign.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": {0: "n"}, "y": {0: "n"}}}
+        torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), str(foreign), dynamo=False, **options)
+    wishes = {key: tuple(network.pretrained_cfg[key]) for key in ("mean", "std")}
+    card = SourceCard(name, "apache-2.0", "a test", interpolation="bicubic", **wishes)
+    ours, theirs = OnnxBackbone.open(target), OnnxBackbone.open(convert(foreign.read_bytes(), card).data)
+    pixels = photos(PreprocessSpec.parse(ours.default_spec))
+    expected, found = ours.run(pixels), theirs.run(pixels)
+    assert ours.card.feature_map_channels == theirs.card.feature_map_channels
+    np.testing.assert_allclose(found.embedding, expected.embedding, atol=2e-4 * np.abs(expected.embedding).max())
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from tellapart.backbones.onnx import RUNTIME_ERRORS, OnnxBackbone, open_session
 from tellapart.backbones.protocol import CARD_KEY, BackboneCard
 from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.surgery import Net, last_pool, penultimate, prune, rename
+from tellapart.backbones.tokens import add_patch_grid
 from tellapart.errors import BackboneError, Reason
 from tellapart.image.preprocess import PreprocessSpec
 
@@ -37,16 +38,19 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What was found in a foreign graph; `image_size` holds 0 where an axis is free."""
+    """What was found in a foreign graph; `image_size` holds 0 where an axis is free.
+
+    Features are `embedding`, the mean of `feature_map`, or both in this order where there are both.
+    """
 
     image: str
     channels_first: bool
     image_size: tuple[int, int]
     float16: bool
     integer: bool
-    embedding: str
-    feature_map: str | None
-    map_channels_first: bool
+    embedding: str = ""
+    feature_map: str | None = None
+    map_channels_first: bool = True
 
 
 def convert_file(path: str | Path, card: SourceCard | None = None) -> Conversion:
@@ -67,7 +71,8 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
     """Convert an image ONNX file: normalisation moves into the graph, features become its outputs.
 
     Where the network ends in a global average pool, what enters the pool becomes `feature_map`. Original and result
-    see the same random images; a difference above 0.001 of the largest feature is refused.
+    see the same random images; a difference above 0.001 of the largest feature is refused. A vision transformer's patches
+    become the feature map, its embedding its own summary followed by the mean of the patches.
 
     Raises:
         BackboneError: `backbone_invalid` with what to write into the card.
@@ -75,19 +80,17 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
     """
     spec = str(PreprocessSpec.parse(card.spec))
     model = _parse(data)
-    net = Net(model.graph)
-    plan = _plan(net, card)
+    plan = _plan(model, card)
     images = _images(plan, card)
     expected = _reference(model, plan, images, card)
-    features = tuple(value.shape[1] for value in expected)
-    mapped = plan.feature_map is not None
+    dim, n_mapped = expected[0].shape[1], 0 if plan.feature_map is None else expected[1].shape[1]
     ours = BackboneCard(
         name=card.name,
         licence=card.licence,
         source=card.source,
         preprocess=spec,
-        embedding_dim=features[0],
-        feature_map_channels=(0, features[0]) if mapped else None,
+        embedding_dim=dim,
+        feature_map_channels=(dim - n_mapped, dim) if n_mapped else None,
         origin_sha256=hashlib.sha256(data).hexdigest(),
         notes=card.notes,
     )
@@ -129,9 +132,10 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
         ) from exc
 
 
-def _plan(net: Net, card: SourceCard) -> _Plan:
+def _plan(model: onnx.ModelProto, card: SourceCard) -> _Plan:
     from onnx import TensorProto
 
+    net = Net(model.graph)
     if len(net.inputs) != 1:
         names = [one.name for one in net.inputs]
         raise _invalid(f"a backbone has one input, the image; the network has {len(names)}: {names}")
@@ -141,17 +145,15 @@ def _plan(net: Net, card: SourceCard) -> _Plan:
         got = TensorProto.DataType.Name(kind.elem_type)
         raise _invalid(f"the network's input must be FLOAT, FLOAT16 or UINT8 pixels, got {got}")
     channels_first = _channels_first(shape, card.layout)
-    embedding, feature_map, map_channels_first = _find_features(net, card.embedding)
-    return _Plan(
+    plan = _Plan(
         image=net.inputs[0].name,
         channels_first=channels_first,
         image_size=(shape[2], shape[3]) if channels_first else (shape[1], shape[2]),
         float16=kind.elem_type == TensorProto.FLOAT16,
         integer=kind.elem_type == TensorProto.UINT8,
-        embedding=embedding,
-        feature_map=feature_map,
-        map_channels_first=map_channels_first,
     )
+    embedding, feature_map, map_channels_first = _find_features(model, net, plan, card)
+    return replace(plan, embedding=embedding, feature_map=feature_map, map_channels_first=map_channels_first)
 
 
 def _channels_first(shape: list[int], layout: str) -> bool:
@@ -171,15 +173,22 @@ def _channels_first(shape: list[int], layout: str) -> bool:
     return layout == "NCHW"
 
 
-def _find_features(net: Net, wanted: str) -> tuple[str, str | None, bool]:
+def _find_features(model: onnx.ModelProto, net: Net, plan: _Plan, card: SourceCard) -> tuple[str, str | None, bool]:
     """(embedding tensor, feature map tensor or None, channels first); an embedding "" is the feature map's mean."""
-    output = net.graph.output[0].name
+    output, wanted = net.graph.output[0].name, card.embedding
     if wanted in ("auto", "pooled"):
         pool = last_pool(net, output)
         if pool is not None:
             return "", *pool
         if wanted == "pooled":
             raise _invalid('the network does not end in a global average pool; set "embedding" in the card')
+    if wanted == "auto":
+        images = _images(plan, card)[:1]
+        grid = add_patch_grid(
+            model, output, images.shape[1:3], lambda name: _answers(model, plan, [name], images, card)[0].shape
+        )
+        if grid is not None:
+            return *grid, True
     if wanted in ("auto", "penultimate"):
         tensor = penultimate(net, output)
         if tensor is None:
@@ -202,24 +211,30 @@ def _reference(
     model: onnx.ModelProto, plan: _Plan, images: NDArray[np.uint8], card: SourceCard
 ) -> list[NDArray[np.float32]]:
     """[embedding, feature map] of the untouched network, one image at a time, as float32 with channels second."""
+    answers = [_answers(model, plan, _tensors(plan), images[row : row + 1], card) for row in range(len(images))]
+    values = [np.concatenate(each).astype(np.float32) for each in zip(*answers, strict=True)]
+    parts = [_as_columns(values[0], len(images))] if plan.embedding else []
+    if plan.feature_map is None:
+        return parts
+    value = values[-1] if plan.map_channels_first else np.moveaxis(values[-1], 3, 1)
+    return [np.concatenate([*parts, value.mean(axis=(2, 3))], axis=1), value]
+
+
+def _answers(
+    model: onnx.ModelProto, plan: _Plan, tensors: list[str], images: NDArray[np.uint8], card: SourceCard
+) -> list[NDArray[np.generic]]:
+    """Values of any tensors of the untouched network."""
     import onnx
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    tensor = plan.feature_map or plan.embedding
-    if tensor not in [one.name for one in copy.graph.output]:
-        copy.graph.output.append(onnx.ValueInfoProto(name=tensor))
+    known = [one.name for one in copy.graph.output]
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in known)
     session = open_session(serialise(copy), "the network")
-    pixels = _normalised(images, plan, card)
     try:
-        answers = [session.run([tensor], {plan.image: pixels[row : row + 1]})[0] for row in range(len(pixels))]
+        return list(session.run(tensors, {plan.image: _normalised(images, plan, card)}))
     except RUNTIME_ERRORS as exc:
         raise _invalid(f"the network cannot run an image of {images.shape[1:3]}: {exc}") from exc
-    value = np.concatenate(answers).astype(np.float32)
-    if plan.feature_map is None:
-        return [_as_columns(value, len(images))]
-    value = value if plan.map_channels_first else np.moveaxis(value, 3, 1)
-    return [value.mean(axis=(2, 3)), value]
 
 
 def _as_columns(value: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -247,20 +262,20 @@ def _rebuild(model: onnx.ModelProto, plan: _Plan, card: SourceCard, ours: Backbo
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    prune(graph, [plan.feature_map or plan.embedding])
+    prune(graph, _tensors(plan))
     taken = {name: f"source_{name}" for name in _OURS}
     rename(graph, taken)
-    named = {key: taken.get(value, value) for key, value in _tensors(plan).items()}
-    nodes = _prologue(graph, plan, card, named["image"])
+    nodes = _prologue(graph, plan, card, taken.get(plan.image, plan.image))
     nodes += list(graph.node)
-    nodes += _epilogue(plan, named["features"])
+    nodes += _epilogue(plan, [taken.get(name, name) for name in _tensors(plan)])
     del graph.node[:], graph.input[:]
     graph.node.extend(nodes)
     height, width = plan.image_size
     graph.input.append(image_input(height or "h", width or "w"))
     graph.output.append(float_output("embedding", ["n", ours.embedding_dim]))
     if plan.feature_map is not None:
-        graph.output.append(float_output("feature_map", ["n", ours.embedding_dim, "fh", "fw"]))
+        start, stop = ours.feature_map_channels or (0, 0)
+        graph.output.append(float_output("feature_map", ["n", stop - start, "fh", "fw"]))
     del result.metadata_props[:]
     result.producer_name, result.doc_string, graph.doc_string = "tellapart", "", ""
     helper.set_model_props(result, {CARD_KEY: ours.to_json()})
@@ -271,8 +286,9 @@ def _rebuild(model: onnx.ModelProto, plan: _Plan, card: SourceCard, ours: Backbo
     return serialise(result)
 
 
-def _tensors(plan: _Plan) -> dict[str, str]:
-    return {"image": plan.image, "features": plan.feature_map or plan.embedding}
+def _tensors(plan: _Plan) -> list[str]:
+    """The tensors that features are made of."""
+    return [name for name in (plan.embedding, plan.feature_map) if name]
 
 
 def _prologue(graph: onnx.GraphProto, plan: _Plan, card: SourceCard, image: str) -> list[onnx.NodeProto]:
@@ -337,23 +353,25 @@ def _fold(graph: onnx.GraphProto, image: str, factor: NDArray[np.float64]) -> bo
     return True
 
 
-def _epilogue(plan: _Plan, features: str) -> list[onnx.NodeProto]:
+def _epilogue(plan: _Plan, features: list[str]) -> list[onnx.NodeProto]:
     from onnx import TensorProto, helper
 
-    if plan.feature_map is None:
-        flat = helper.make_node("Flatten", [features], ["epilogue_flat"], name="epilogue_0", axis=1)
-        return [flat, helper.make_node("Cast", ["epilogue_flat"], ["embedding"], name="epilogue_1", to=1)]
-    first = (
-        helper.make_node("Identity", [features], ["epilogue_map"], name="epilogue_0")
-        if plan.map_channels_first
-        else helper.make_node("Transpose", [features], ["epilogue_map"], name="epilogue_0", perm=[0, 3, 1, 2])
-    )
-    return [
-        first,
-        helper.make_node("Cast", ["epilogue_map"], ["feature_map"], name="epilogue_1", to=TensorProto.FLOAT),
-        helper.make_node("GlobalAveragePool", ["feature_map"], ["epilogue_mean"], name="epilogue_2"),
-        helper.make_node("Flatten", ["epilogue_mean"], ["embedding"], name="epilogue_3", axis=1),
-    ]
+    nodes, parts = [], []
+    if plan.embedding:
+        nodes.append(helper.make_node("Flatten", [features[0]], ["epilogue_flat"], name="epilogue_0", axis=1))
+        nodes.append(helper.make_node("Cast", ["epilogue_flat"], ["epilogue_summary"], name="epilogue_1", to=1))
+        parts.append("epilogue_summary")
+    if plan.feature_map is not None:
+        turn: dict[str, Any] = {} if plan.map_channels_first else {"perm": [0, 3, 1, 2]}
+        operator = "Transpose" if turn else "Identity"
+        nodes += [
+            helper.make_node(operator, [features[-1]], ["epilogue_map"], name="epilogue_2", **turn),
+            helper.make_node("Cast", ["epilogue_map"], ["feature_map"], name="epilogue_3", to=TensorProto.FLOAT),
+            helper.make_node("GlobalAveragePool", ["feature_map"], ["epilogue_pooled"], name="epilogue_4"),
+            helper.make_node("Flatten", ["epilogue_pooled"], ["epilogue_mean"], name="epilogue_5", axis=1),
+        ]
+        parts.append("epilogue_mean")
+    return [*nodes, helper.make_node("Concat", parts, ["embedding"], name="epilogue_6", axis=1)]
 
 
 def _prove(data: bytes, images: NDArray[np.uint8], expected: list[NDArray[np.float32]]) -> float:

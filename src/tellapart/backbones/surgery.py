@@ -72,16 +72,19 @@ def pool_axes(net: Net, node: onnx.NodeProto) -> tuple[int, ...] | None:
     """Axes (of a four-axis tensor, not negative) over which a pool takes its mean; None for anything else."""
     if node.op_type == "GlobalAveragePool":
         return (2, 3)
+    found = tuple(sorted(axis % 4 for axis in mean_axes(net, node)))
+    return found if found in ((2, 3), (1, 2)) else None
+
+
+def mean_axes(net: Net, node: onnx.NodeProto) -> list[int]:
+    """The axes of a ReduceMean as they are written; none for anything else, or where they are computed."""
     if node.op_type != "ReduceMean":
-        return None
-    axes: Iterable[int] | None = next((list(one.ints) for one in node.attribute if one.name == "axes"), None)
+        return []
+    axes = next((list(one.ints) for one in node.attribute if one.name == "axes"), None)
     if axes is None and len(node.input) > 1:
         value = net.value(node.input[1])
         axes = None if value is None else value.reshape(-1).tolist()
-    if axes is None:
-        return None
-    found = tuple(sorted(int(axis) % 4 for axis in axes))
-    return found if found in ((2, 3), (1, 2)) else None
+    return [int(axis) for axis in axes or []]
 
 
 def last_pool(net: Net, output: str) -> tuple[str, bool] | None:

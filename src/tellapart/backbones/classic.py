@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.backbones.graph import GraphBuilder, float_output, image_input, serialise
+from tellapart.backbones.pooling import grid, mean_and_most, moments
 from tellapart.backbones.protocol import CARD_KEY, BackboneCard
 
 CELL = 8
@@ -56,10 +57,10 @@ def classic_bytes() -> bytes:
     histograms = _colour_cells(g, colours)
     energy = g.add("Sqrt", scales[0][1])
     feature_map = g.add("Concat", scales[0][0], histograms, energy, axis=1, output="feature_map")
-    parts = [*_moments(g, feature_map), _grid(g, scales[0][0], 2), _grid(g, histograms, 2)]
+    parts = [*moments(g, feature_map), grid(g, scales[0][0], 2), grid(g, histograms, 2)]
     for cells, _ in scales[1:]:
-        parts += [*_mean_and_most(g, cells), _grid(g, cells, _GRID)]
-    parts.append(_grid(g, _cell_means(g, _pointwise(g, colours, _TO_OPPONENT / 255)), 4))
+        parts += [*mean_and_most(g, cells), grid(g, cells, _GRID)]
+    parts.append(grid(g, _cell_means(g, _pointwise(g, colours, _TO_OPPONENT / 255)), 4))
     g.add("Concat", *parts, axis=1, output="embedding")
     outputs = [float_output("embedding", ["n", DIM]), float_output("feature_map", ["n", MAP_CHANNELS, "fh", "fw"])]
     model = g.model("classic", inputs=[image_input()], outputs=outputs, metadata={CARD_KEY: _card().to_json()})
@@ -216,24 +217,3 @@ def _block_diagonal(blocks: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def _cell_means(g: GraphBuilder, x: str) -> str:
     return g.add("AveragePool", x, kernel_shape=[CELL, CELL], strides=[CELL, CELL])
-
-
-def _moments(g: GraphBuilder, x: str) -> list[str]:
-    """Mean, standard deviation and maximum over all cells: a small defect shows in the last two."""
-    mean, most = _mean_and_most(g, x)
-    apart = g.add("Sub", x, g.add("ReduceMean", x, g.ints(2, 3), keepdims=1))
-    variance = g.add("ReduceMean", g.add("Mul", apart, apart), g.ints(2, 3), keepdims=0)
-    return [mean, g.add("Sqrt", g.add("Add", variance, g.floats(1e-8))), most]
-
-
-def _mean_and_most(g: GraphBuilder, x: str) -> list[str]:
-    return [g.add(operator, x, g.ints(2, 3), keepdims=0) for operator in ("ReduceMean", "ReduceMax")]
-
-
-def _grid(g: GraphBuilder, x: str, size: int) -> str:
-    """The cells averaged onto size×size places, so that the embedding knows where things are."""
-    places = g.add(
-        "Resize", x, "", "", g.ints(size, size), axes=[2, 3], mode="linear", antialias=1,
-        coordinate_transformation_mode="half_pixel",
-    )  # fmt: skip
-    return g.add("Flatten", places, axis=1)

@@ -91,3 +91,9 @@ def test_points_lie_where_the_axes_say() -> None:
 def test_one_contender_and_none() -> None:
     assert tradeoff_chart("t", [Contender("a", 1.0, estimate(None))], x="", y="") == ""
     ElementTree.fromstring(tradeoff_chart("t", [Contender("a", 1.0, estimate(1.0, 0))], x="", y=""))
+
+
+def test_long_names_keep_their_size() -> None:
+    contenders = [Contender("mobilenetv3_small_100.lamb_in1k 128 px", 1.0, estimate(0.5))]
+    words = [text.text for text in ElementTree.fromstring(tradeoff_chart("t", contenders, x="", y="")).iter("text")]
+    assert "mobilenetv3_sm…1k 128 px" in words

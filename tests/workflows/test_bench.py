@@ -30,7 +30,7 @@ from tellapart.workflows import execution
 from tellapart.workflows.bench import BenchOptions, bench, sample
 from tellapart.workflows.bench_report import render
 from tellapart.workflows.bench_result import Bench, Failure, Row, lines
-from tellapart.workflows.candidates import Candidate, Opener, at_size, candidates, names
+from tellapart.workflows.candidates import Candidate, Opener, candidates, names
 from tellapart.workflows.execution import Execution, Way, measure_execution, ways
 from tellapart.workflows.timing import Picture, Timing, measure
 
@@ -61,7 +61,7 @@ def test_the_score_is_what_training_would_say(parts: Path) -> None:
     assert (row.name, row.licence, row.embedding_dim, row.size_px) == ("tiny", "Apache-2.0", 16, (32, 32))
     assert row.n_bytes == backbone_file().stat().st_size
     assert (row.difference, row.worse, row.on_front) == (None, False, True)
-    assert found.verdict.startswith("tiny is the only candidate: macro F1 ")
+    assert found.verdict[0].startswith("tiny is the only candidate: macro F1 ")
 
 
 def test_every_candidate_is_judged_on_the_same_images_and_failures_are_listed(parts: Path, tmp_path: Path) -> None:
@@ -259,10 +259,10 @@ def test_the_fastest_that_is_as_good_is_recommended() -> None:
     assert found.recommended is close
     assert found.verdict == (
         "Take small: 8.0 times as fast as big, the best, and as good within the noise of 30 images "
-        "(difference -0.010, 95 % interval -0.040 to +0.020)."
+        "(difference -0.010, 95 % interval -0.040 to +0.020).",
     )
-    assert result(best, worse).verdict == "Take big: it has the best macro F1, 0.800 (0.700–0.900)."
-    assert result(row("big", 0.8, 1), worse).verdict.endswith(", and is the fastest.")
+    assert result(best, worse).verdict == ("Take big: it has the best macro F1, 0.800 (0.700–0.900).",)
+    assert result(row("big", 0.8, 1), worse).verdict[0].endswith(", and is the fastest.")
 
 
 def test_few_images_excuse_no_large_difference() -> None:
@@ -270,8 +270,9 @@ def test_few_images_excuse_no_large_difference() -> None:
     found = result(best, unsure)
     assert found.recommended is best
     assert found.verdict == (
-        "Take big: it has the best macro F1, 0.800 (0.700–0.900). small is 20 times as fast as that and lower, but 30 images "
-        "are too few to be sure (difference -0.100, 95 % interval -0.300 to +0.100)."
+        "Take big: it has the best macro F1, 0.800 (0.700–0.900).",
+        "small is 20 times as fast as that and lower, but 30 images are too few to be sure "
+        "(difference -0.100, 95 % interval -0.300 to +0.100).",
     )
 
 

@@ -123,6 +123,6 @@ def bench(
     if as_json:
         print(pretty(found.to_json()))
         return
-    for line in [*found.notes(), "", *lines(found), "", found.verdict]:
+    for line in [*found.notes(), "", *lines(found), "", *found.verdict]:
         print(plain(line))
     note(f"\nreport  {output}")

@@ -168,7 +168,7 @@ def _names(
     taken += [(min(x, u), min(y, v), max(x, u), max(y, v)) for (x, y), (u, v) in pairwise(stairs)]
     texts: list[str] = []
     for i in sorted(range(len(shown)), key=lambda i: (not shown[i].chosen, not on_front[i], i)):
-        short = shown[i].name if len(shown[i].name) <= _LONGEST else shown[i].name[: _LONGEST - 1] + "…"
+        short = _shortened(shown[i].name)
         letter = _BOLD if on_front[i] else _LETTER
         for name in (short, str(i + 1)):
             box = _free(places[i], len(name) * letter, taken)
@@ -177,6 +177,11 @@ def _names(
                 texts.append(_name(name, box, places[i][0], on_front[i]))
                 break
     return texts
+
+
+def _shortened(name: str) -> str:
+    """Beginning and end of a long name: sizes stand at the end."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 10]}…{name[-9:]}"
 
 
 def _name(name: str, box: Box, point_x: float, bold: bool) -> str:

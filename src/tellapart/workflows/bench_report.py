@@ -23,7 +23,8 @@ _HOW = (
 
 def render(bench: Bench) -> str:
     """The page as text; it loads nothing."""
-    header = f'<p class="verdict">{text(bench.verdict)}</p>'
+    first, *others = bench.verdict
+    header = f'<p class="verdict">{text(first)}</p>' + "".join(paragraph(one, "lead") for one in others)
     main = [
         section("picture", "Score over speed", _picture(bench)),
         section("candidates", "All candidates", _table(bench)),

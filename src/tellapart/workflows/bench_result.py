@@ -62,8 +62,8 @@ def _timing(timing: Timing) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Bench:
     """All candidates, the best score first. Of `n_available` labelled images `n_drawn` were drawn, `n_images` could be
-    used by every candidate, and `n_judged` of these judged; `split` are the lines that `train` prints about its split. `accuracy_metric` is "subset_accuracy" where images
-    have several labels.
+    used by every candidate, and `n_judged` of these judged; `split` are the lines that `train` prints about its split.
+    `accuracy_metric` is "subset_accuracy" where images have several labels.
     """
 
     rows: tuple[Row, ...]
@@ -89,28 +89,28 @@ class Bench:
         return _fastest([row for row in self.rows if not row.worse and _loss(row) <= MARGIN])
 
     @property
-    def verdict(self) -> str:
-        """What to take, what it may cost, and what too few images leave open."""
+    def verdict(self) -> tuple[str, ...]:
+        """What to take and what it may cost; where too few images leave something open, a second sentence."""
         taken, best = self.recommended, self.best
         if len(self.rows) == 1:
-            return (
-                f"{taken.name} is the only candidate: macro F1 {_spoken(taken.score)}, {taken.timing.total_ms:.3g} ms."
-            )
+            score, ms = _spoken(taken.score), f"{taken.timing.total_ms:.3g} ms"
+            return (f"{taken.name} is the only candidate: macro F1 {score}, {ms}.",)
         if taken is best:
-            told = f"Take {best.name}: it has the best macro F1, {_spoken(best.score)}"
-            told += "." if _is_faster(self.rows[1:], best) else ", and is the fastest."
+            end = "." if _is_faster(self.rows[1:], best) else ", and is the fastest."
+            told = f"Take {best.name}: it has the best macro F1, {_spoken(best.score)}{end}"
         else:
             told = (
                 f"Take {taken.name}: {_times(best.timing.total_ms / taken.timing.total_ms)} as fast as {best.name}, the "
                 f"best, and as good within the noise of {self.n_judged:,} images ({_difference(taken)})."
             )
         faster = _fastest([row for row in self.rows if not row.worse])
-        if faster is not taken:
-            told += (
-                f" {faster.name} is {_times(taken.timing.total_ms / faster.timing.total_ms)} as fast as that and lower, but "
-                f"{self.n_judged:,} images are too few to be sure ({_difference(faster)})."
-            )
-        return told
+        if faster is taken:
+            return (told,)
+        return (
+            told,
+            f"{faster.name} is {_times(taken.timing.total_ms / faster.timing.total_ms)} as fast as that and lower, but "
+            f"{self.n_judged:,} images are too few to be sure ({_difference(faster)}).",
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Facts and warnings in the form of `train`'s summary."""
@@ -139,7 +139,7 @@ class Bench:
             "accuracy_metric": self.accuracy_metric,
             "recommended": self.recommended.name,
             "best": self.best.name,
-            "verdict": self.verdict,
+            "verdict": " ".join(self.verdict),
             "candidates": [row.to_json() for row in self.rows],
             "failed": [asdict(one) for one in self.failures],
             "images": {

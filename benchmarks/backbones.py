@@ -85,9 +85,7 @@ def few_shot(model: ta.Classifier, task: Task, cache: Path | None) -> list[str]:
     return [in_words(np.array(each)) for each in scores]
 
 
-def one_draw(
-    model: ta.Classifier, metric: str, images: EmbeddedDataset, parted: Partition, k: int, seed: int
-) -> float:
+def one_draw(model: ta.Classifier, metric: str, images: EmbeddedDataset, parted: Partition, k: int, seed: int) -> float:
     """The metric on the test split after training on k images of each class."""
     labels = images.dataset.label_matrix(model.schema)
     rows = drawn(labels, parted, k, np.random.default_rng(seed))

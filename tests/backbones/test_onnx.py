@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,20 +163,30 @@ def test_batches_that_do_not_fit(batch: Any) -> None:
         OnnxBackbone.open(tiny_backbone_bytes()).run(batch)
 
 
-def test_cuda_is_an_error_where_it_is_missing_and_a_fact_with_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("provider, extra", [("cuda", "gpu"), ("openvino", "openvino")])
+def test_a_provider_is_an_error_where_it_is_missing(provider: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(BackboneError) as caught:
-        OnnxBackbone.open(tiny_backbone_bytes(), provider="cuda")
+        OnnxBackbone.open(tiny_backbone_bytes(), provider=provider)
     assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert str(caught.value) == (
-        "the provider 'cuda' cannot be used: this ONNX Runtime was built without it: pip install 'tellapart[gpu]'; "
-        "or choose provider 'cpu' or 'auto'"
+        f"the provider {provider!r} cannot be used: this ONNX Runtime was built without it: pip install "
+        f"'tellapart[{extra}]'; or choose provider 'cpu' or 'auto'"
     )
     assert OnnxBackbone.open(tiny_backbone_bytes(), provider="auto").provider == "cpu"
 
 
+def test_openvino_gives_the_same_features() -> None:
+    if "OpenVINOExecutionProvider" not in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime was built without OpenVINO (extra `openvino`)")
+    plain, other = (OnnxBackbone.open(tiny_backbone_bytes(), provider=name) for name in ("cpu", "openvino"))
+    assert other.provider == "openvino"
+    batch = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    np.testing.assert_allclose(plain.run(batch).embedding, other.run(batch).embedding, atol=1e-4)
+
+
 def test_settings() -> None:
-    with pytest.raises(SettingsError, match=r"^the provider must be 'cpu', 'cuda' or 'auto', got 'tpu'$"):
+    with pytest.raises(SettingsError, match=r"^the provider must be 'cpu', 'cuda', 'openvino' or 'auto', got 'tpu'$"):
         OnnxBackbone.open(tiny_backbone_bytes(), provider="tpu")
     with pytest.raises(SettingsError, match=r"^a backbone needs at least 1 thread, got threads=0$"):
         OnnxBackbone.open(tiny_backbone_bytes(), threads=0)
@@ -193,3 +206,17 @@ def test_faults_of_a_card_come_together() -> None:
 def test_other_texts_are_no_card(text: str) -> None:
     with pytest.raises(BackboneError, match=r"^the backbone's card is "):
         BackboneCard.from_json(text)
+
+
+@pytest.mark.parametrize("first", ["onnx", "quantize"])
+def test_onnx_runtime_reports_nothing(first: str, tmp_path: Path) -> None:
+    """It would leave an identifier and a queue of reports in the cache folder (see `backbones/__init__.py`)."""
+    code = (
+        f"import tellapart.backbones.{first}\n"
+        "from tellapart.backbones.registry import load_backbone\n"
+        "import numpy as np\n"
+        "load_backbone('classic').run(np.zeros((1, 64, 64, 3), np.uint8))"
+    )
+    told = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    subprocess.run([sys.executable, "-c", code], env=told | {"XDG_CACHE_HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -285,13 +285,13 @@ def test_settings_of_the_environment_hold(tmp_path: Path) -> None:
     folder = parts(tmp_path)
     options = ["-o", tmp_path / "m", "--backbone", backbone_file()]
     assert run("train", folder, *options, TELLAPART_CACHE_DIR=str(tmp_path / "cache")).code == 0
-    assert (tmp_path / "cache" / "embeddings").is_dir()
-    assert not (tmp_path / "xdg").exists()
+    assert {path.name for path in (tmp_path / "cache").iterdir()} >= {"embeddings", "backbones"}
+    assert not (tmp_path / "xdg" / "tellapart" / "embeddings").exists()
     assert run("train", folder, *options).code == 0
     assert (tmp_path / "xdg" / "tellapart" / "embeddings").is_dir()
     shutil.rmtree(tmp_path / "xdg")
     assert run("train", folder, *options, "--no-cache").code == 0
-    assert not (tmp_path / "xdg").exists()
+    assert not (tmp_path / "xdg" / "tellapart" / "embeddings").exists()
 
 
 def test_wrong_settings_are_all_told(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_all_faults_are_listed_at_once() -> None:
     assert caught.value.reason is Reason.BAD_SETTING
     assert str(caught.value) == (
         "the settings cannot be used: max_pixels is a whole number of at least 1, got 'many'; "
-        "workers is a whole number of at least 1, got '0'; provider is 'cpu' or 'cuda', got 'tpu'; "
+        "workers is a whole number of at least 1, got '0'; provider is 'cpu', 'cuda', 'openvino' or 'auto', got 'tpu'; "
         "there is no setting 'worker', known are cache_dir, max_bytes, "
         "max_pixels, max_frames, workers, provider; did you mean 'workers'?"
     )

@@ -21,7 +21,7 @@ from tellapart.backbones.protocol import Features
 from tellapart.data.dataset import Dataset
 from tellapart.errors import BackboneError
 from tellapart.evaluation.intervals import Estimate
-from tellapart.image.geometry import Fit, ResizeShort, Squash
+from tellapart.image.geometry import Fit, ResizeShort, Squash, at_size
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.records import Refusal, Sample
 from tellapart.samples import write_bottles

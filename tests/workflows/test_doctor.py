@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.cli.command import run
 
-from tellapart.errors import BackboneError, Reason, SettingsError
+from tellapart.errors import BackboneError, Reason
 from tellapart.workflows import doctor_checks as checks
 from tellapart.workflows.doctor import Diagnosis, examine, training
 from tellapart.workflows.findings import Finding, Surroundings
@@ -58,7 +58,7 @@ def test_a_broken_library_is_a_finding_with_the_command_that_mends_it(monkeypatc
 def test_a_provider_that_was_asked_for_and_does_not_run_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(_name: str, *, provider: str) -> object:
         if provider == "openvino":
-            raise SettingsError(Reason.BAD_SETTING, "the provider must be 'cpu', 'cuda' or 'auto', got 'openvino'")
+            raise BackboneError(Reason.PROVIDER_UNAVAILABLE, "no OpenVINO here")
         if provider == "cuda":
             raise BackboneError(Reason.PROVIDER_UNAVAILABLE, "no CUDA here")
         return object()

@@ -21,7 +21,12 @@ RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     ValueError,
 )
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+_EXTRAS = {"cuda": "gpu", "openvino": "openvino"}
 
 # TensorProto.external_data as protobuf writes it: field 1 (key), 8 bytes, "location". Looked for in the raw bytes
 # because ONNX Runtime would follow it to any file below the working directory.
@@ -46,7 +51,7 @@ class OnnxBackbone:
         self._source = source
         self.card = _read_card(session)
         self._outputs = _check_outputs(session, self.card)
-        self.provider = "cuda" if session.get_providers()[0] == _PROVIDERS["cuda"] else "cpu"
+        self.provider = next((name for name, its in _PROVIDERS.items() if its == session.get_providers()[0]), "cpu")
         self.sha256 = sha256
         self.threads = threads
 
@@ -54,8 +59,8 @@ class OnnxBackbone:
     def open(cls, source: str | Path | bytes, *, threads: int = 1, provider: str = "cpu") -> OnnxBackbone:
         """Open a canonical file, or the bytes of one.
 
-        `provider` is "cpu", "cuda" (an error where it cannot run) or "auto" (CUDA where it runs; `.provider` tells
-        what runs). `threads` are those of one call to `run` on the CPU, at least 1.
+        `provider` is "cpu", "cuda" or "openvino" (errors where they cannot run), or "auto" (CUDA where it runs;
+        `.provider` tells what runs). `threads` are those of one call to `run` on the CPU, at least 1.
 
         Raises:
             BackboneError: `backbone_invalid`, `provider_unavailable`.
@@ -209,32 +214,38 @@ def open_session(source: Path | bytes, name: str, threads: int = 1, provider: st
     """
     if _refers_to_other_files(source):
         raise _invalid(f"{name} keeps weights in a second file (external data); save it as one ONNX file")
-    wanted = _wanted_providers(provider)
+    wanted = _wanted_providers(provider, threads)
     try:
         model = source if isinstance(source, bytes) else str(source)
         session = ort.InferenceSession(model, session_options(threads), providers=wanted)
     except RUNTIME_ERRORS as exc:
         raise _invalid(_why_not(name, exc)) from exc
-    if provider == "cuda" and session.get_providers()[0] != _PROVIDERS["cuda"]:
-        raise _unavailable("it is installed, but did not start (driver, CUDA or cuDNN libraries)")
+    if provider in _EXTRAS and session.get_providers()[0] != _PROVIDERS[provider]:
+        raise _unavailable(provider, f"it is installed, but did not start ({_NEEDS[provider]})")
     return session
 
 
-def _wanted_providers(provider: str) -> list[str]:
-    if provider == "cpu":
-        return [_PROVIDERS["cpu"]]
-    if provider not in ("cuda", "auto"):
-        message = f"the provider must be 'cpu', 'cuda' or 'auto', got {provider!r}"
+_NEEDS = {"cuda": "driver, CUDA or cuDNN libraries", "openvino": "OpenVINO libraries"}
+
+
+def _wanted_providers(provider: str, threads: int) -> list[str | tuple[str, dict[str, str]]]:
+    if provider not in (*_PROVIDERS, "auto"):
+        message = f"the provider must be 'cpu', 'cuda', 'openvino' or 'auto', got {provider!r}"
         raise SettingsError(Reason.BAD_SETTING, message)
-    if _PROVIDERS["cuda"] in ort.get_available_providers():
-        return [_PROVIDERS["cuda"], _PROVIDERS["cpu"]]
-    if provider == "cuda":
-        raise _unavailable("this ONNX Runtime was built without it: pip install 'tellapart[gpu]'")
-    return [_PROVIDERS["cpu"]]
+    kind = "cuda" if provider == "auto" else provider
+    if _PROVIDERS[kind] not in ort.get_available_providers():
+        if provider != "auto":
+            raise _unavailable(
+                kind, f"this ONNX Runtime was built without it: pip install 'tellapart[{_EXTRAS[kind]}]'"
+            )
+        kind = "cpu"
+    if kind == "openvino":  # does not know the session's own number of threads
+        return [(_PROVIDERS[kind], {"device_type": "CPU", "num_of_threads": str(threads)}), _PROVIDERS["cpu"]]
+    return [_PROVIDERS["cpu"]] if kind == "cpu" else [_PROVIDERS[kind], _PROVIDERS["cpu"]]
 
 
-def _unavailable(why: str) -> BackboneError:
-    message = f"the provider 'cuda' cannot be used: {why}; or choose provider 'cpu' or 'auto'"
+def _unavailable(provider: str, why: str) -> BackboneError:
+    message = f"the provider {provider!r} cannot be used: {why}; or choose provider 'cpu' or 'auto'"
     return BackboneError(Reason.PROVIDER_UNAVAILABLE, message)
 
 

@@ -36,6 +36,8 @@ class BackboneCard:
     `preprocess` is the preprocess string it was made for. `feature_map_channels` is (start, stop) of the embedding's
     columns whose values are the feature map's spatial means, None without a feature map. `origin_sha256` is the
     sha256 of the file that was converted, "" for graphs that tellapart writes itself. `notes` are for people.
+    `smallest_px` is the side of the smallest image it was trained for, where that is less than `preprocess` asks for:
+    small images need not be enlarged beyond use.
     """
 
     name: str
@@ -46,6 +48,7 @@ class BackboneCard:
     feature_map_channels: tuple[int, int] | None = None
     origin_sha256: str = ""
     notes: str = ""
+    smallest_px: int | None = None
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, with the version of its form."""
@@ -91,6 +94,9 @@ def _card_faults(values: Any) -> list[str]:
     dim = values.get("embedding_dim")
     if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
         return [*faults, f"embedding_dim must be a whole number above 0, got {dim!r}"]
+    smallest = values.get("smallest_px")
+    if smallest is not None and not (_is_count(smallest) and smallest):
+        faults.append(f"smallest_px must be a whole number above 0, got {smallest!r}")
     channels = values.get("feature_map_channels")
     if channels is not None and not _is_slice(channels, dim):
         faults.append(f"feature_map_channels must be [start, stop] within the {dim} columns, got {channels!r}")

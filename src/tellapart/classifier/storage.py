@@ -49,7 +49,7 @@ def load(
     """Open a model folder or .zip.
 
     `threads` are those of one inference: 1 when workers share the cores (`predict` on many images), all cores for
-    single requests. `provider` is "cpu", "cuda" or "auto". `ahead` may be opening this model's backbone already.
+    single requests. `provider` is as for `OnnxBackbone.open`. `ahead` may be opening this model's backbone already.
 
     Raises:
         ModelError: `model_not_found`, `model_incomplete`, `model_damaged`, `model_too_new`.

@@ -81,7 +81,6 @@ def train(
 
     Checks, splits without leaks, fits, calibrates, chooses thresholds, evaluates, writes the model and its report.
     """
-    from tellapart.backbones.registry import load_backbone
     from tellapart.data.dataset import Dataset
     from tellapart.workflows.train import check_outside
     from tellapart.workflows.train import train as run
@@ -99,12 +98,12 @@ def train(
         regions=regions,
         allow_outside=allow_outside,
     )
-    network = load_backbone(backbone, provider=provider(), store=store(), announce=note)
     with progress() as shown:
         classifier = run(
             dataset,
             output=output,
-            backbone=network,
+            backbone=backbone,
+            store=store(),
             preprocess=preprocess,
             aim=aim,
             costs=costs,

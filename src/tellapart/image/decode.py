@@ -93,6 +93,18 @@ def decode_image(
         return Decoded(upright, upright.size)
 
 
+def dimensions(data: bytes, limits: DecodeLimits = _LIMITS) -> Size:
+    """(width, height) as the file's header states them, before any turning; nothing is decoded.
+
+    Raises:
+        ImageError: as `decode`, for what the header tells.
+    """
+    _expect_bytes(data, limits)
+    name = sniff(data)
+    with translated(name, data):
+        return open_frame(data, name, limits, 0).size
+
+
 def _expect_bytes(data: bytes, limits: DecodeLimits) -> None:
     if not data:
         raise ImageError(Reason.EMPTY_FILE, "the file is empty (0 bytes)")

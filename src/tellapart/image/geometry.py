@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,3 +154,17 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     out = np.empty((image.height, image.width, 3), np.uint8)
     out[:] = _pixels(image)
     return out
+
+
+def at_size(geometry: Geometry, side_px: int) -> Geometry:
+    """The same geometry with a result of `side_px` × `side_px`; what is cut away keeps its share."""
+    if isinstance(geometry, Fit):
+        return replace(geometry, width=side_px, height=side_px)
+    width, height = geometry.output
+    if isinstance(geometry, ResizeShort):
+        short = max(side_px, round(geometry.short * side_px / min(width, height)))
+        return replace(geometry, short=short, crop=(side_px, side_px))
+    if geometry.crop is None:
+        return replace(geometry, width=side_px, height=side_px)
+    wide, high = round(geometry.width * side_px / width), round(geometry.height * side_px / height)
+    return Squash(max(wide, side_px), max(high, side_px), geometry.interpolation, (side_px, side_px))

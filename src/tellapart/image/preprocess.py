@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.image.decode import Decoded, DecodeOptions, Size, decode_image
-from tellapart.image.geometry import Fit, Geometry
+from tellapart.image.geometry import Fit, Geometry, at_size
 from tellapart.image.intensity import Intensity
 from tellapart.image.roi import crop_decoded
 from tellapart.image.spec_text import format_spec, parse_spec
@@ -66,6 +66,10 @@ class PreprocessSpec:
         """(height, width) of the output, in the order of its shape."""
         width, height = self.geometry.output
         return height, width
+
+    def at_size(self, side_px: int) -> PreprocessSpec:
+        """The same steps with a result of `side_px` × `side_px`; what the geometry cuts away keeps its share."""
+        return replace(self, geometry=at_size(self.geometry, side_px))
 
     def load(self, data: bytes, roi: Roi | None = None, limits: DecodeLimits = _LIMITS) -> RgbImage:
         """The decoded region, upright, before any resizing; JPEGs perhaps at a scale that suffices for `transform`.

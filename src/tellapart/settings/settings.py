@@ -31,7 +31,7 @@ class Settings(BaseModel):
     workers: Annotated[int | None, Field(ge=1), BeforeValidator(_blank_is_none)] = Field(
         None, description="Threads that decode and run the network; without it one per core."
     )
-    provider: Literal["cpu", "cuda"] = Field("cpu", description="Where ONNX networks run.")
+    provider: Literal["cpu", "cuda", "openvino", "auto"] = Field("cpu", description="Where ONNX networks run.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
@@ -53,7 +53,7 @@ _WANTED = {
     "max_pixels": "a whole number of at least 1",
     "max_frames": "a whole number of at least 1",
     "workers": "a whole number of at least 1",
-    "provider": "'cpu' or 'cuda'",
+    "provider": "'cpu', 'cuda', 'openvino' or 'auto'",
 }
 
 

@@ -31,6 +31,7 @@ from tellapart.workflows.candidates import Candidate, Contestant, Opener, candid
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.execution import Execution, measure_execution
 from tellapart.workflows.fitting import Fitting, schema_of, without_empty_labels
+from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.timing import BATCH, Picture, Timing, measure, readable
@@ -184,7 +185,13 @@ class _Run:
 
     def _embed(self, asked: Sequence[Candidate]) -> tuple[list[_Entry], list[Failure]]:
         """Open every candidate, and run it over the images."""
-        opener = Opener(self.options.provider, self.options.store, self.options.announce)
+        options = self.options
+        opener = Opener(
+            options.provider,
+            options.store,
+            options.announce,
+            own_spec=lambda network: own_spec(network, self.dataset, options.limits),
+        )
         opened, failures = list[Contestant](), list[Failure]()
         for candidate in asked:
             self.progress(f"opening {candidate.asked}", 0, 0)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.registry import Announce, load_backbone
 from tellapart.backbones.store import Store
 from tellapart.errors import Reason, SettingsError
-from tellapart.image.geometry import Fit, Geometry, ResizeShort, Squash
 from tellapart.image.preprocess import PreprocessSpec
 
 
@@ -60,8 +59,15 @@ def candidates(
 class Opener:
     """Opens candidates; a network that several of them share is opened once."""
 
-    def __init__(self, provider: str, store: Store | None = None, announce: Announce | None = None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        store: Store | None = None,
+        announce: Announce | None = None,
+        own_spec: Callable[[OnnxBackbone], PreprocessSpec] = lambda network: PreprocessSpec.parse(network.default_spec),
+    ) -> None:
         self._provider, self._store, self._announce = provider, store, announce
+        self._own_spec = own_spec
         self._opened: dict[str, OnnxBackbone] = {}
 
     def __call__(self, candidate: Candidate) -> Contestant:
@@ -73,24 +79,10 @@ class Opener:
             network = self._opened[candidate.backbone] = load_backbone(
                 candidate.backbone, provider=self._provider, store=self._store, announce=self._announce
             )
-        spec = PreprocessSpec.parse(candidate.preprocess or network.default_spec)
+        spec = PreprocessSpec.parse(candidate.preprocess) if candidate.preprocess else self._own_spec(network)
         if candidate.size_px is not None:
-            spec = replace(spec, geometry=at_size(spec.geometry, candidate.size_px))
+            spec = spec.at_size(candidate.size_px)
         return Contestant(candidate, network, spec)
-
-
-def at_size(geometry: Geometry, side_px: int) -> Geometry:
-    """The same geometry with a result of `side_px` × `side_px`; what is cut away keeps its share."""
-    if isinstance(geometry, Fit):
-        return replace(geometry, width=side_px, height=side_px)
-    width, height = geometry.output
-    if isinstance(geometry, ResizeShort):
-        short = max(side_px, round(geometry.short * side_px / min(width, height)))
-        return replace(geometry, short=short, crop=(side_px, side_px))
-    if geometry.crop is None:
-        return replace(geometry, width=side_px, height=side_px)
-    wide, high = round(geometry.width * side_px / width), round(geometry.height * side_px / height)
-    return Squash(max(wide, side_px), max(high, side_px), geometry.interpolation, (side_px, side_px))
 
 
 def names(contestants: Sequence[Contestant]) -> tuple[str, ...]:

@@ -71,8 +71,6 @@ def _provider(name: str, wanted: str) -> Finding:
 
         network = load_backbone("classic", provider=name)
         _run(network)
-    except SettingsError:
-        return Finding(name, "ok", "not used by this version of tellapart")
     except BackboneError as error:
         return _not_there(name, error, wanted)
     except BROKEN as error:

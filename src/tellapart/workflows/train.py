@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from tellapart.backbones.store import Store
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.folder import check_target
@@ -30,6 +30,7 @@ from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_datas
 from tellapart.workflows.facts import data_facts, slicing_columns
 from tellapart.workflows.fitting import Fitting, HeldBack, schema_of, without_empty_labels
 from tellapart.workflows.golden import golden_images
+from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.memory import Memory, remember
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
@@ -41,7 +42,8 @@ def train(
     data: Dataset | str | Path,
     *,
     output: str | Path | None = None,
-    backbone: str | Path | OnnxBackbone = DEFAULT_BACKBONE,
+    backbone: str | Path = DEFAULT_BACKBONE,
+    store: Store | None = None,
     preprocess: str | None = None,
     aim: str = "best_f1",
     costs: str | Path | None = None,
@@ -59,11 +61,12 @@ def train(
     """Train a classifier on labelled images and judge it on images it has not seen.
 
     `data` is a data set or anything `Dataset.read` takes. `output` names a model folder (or .zip) to write; a model that
-    lies there is replaced, and images it knew stay in their split. `aim` chooses thresholds: best_f1, precision>=p,
+    lies there is replaced, and images it knew stay in their split. `backbone` is a name or file as `load_backbone` takes it,
+    `store` where added ones are kept (None: the user's cache folder). `aim` chooses thresholds: best_f1, precision>=p,
     recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
-    verify it. `provider` is "cpu", "cuda" or "auto". `cache_dir` keeps embeddings between runs. The result carries its
-    evaluation and its report.
+    verify it. `provider` is "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
+    carries its evaluation and its report.
 
     Raises:
         DataError, TrainingError, SettingsError, SpecError, BackboneError, ModelError: each with its reason code.
@@ -76,10 +79,10 @@ def train(
     options = ProbeOptions(
         Aim.parse(aim, costs=None if costs is None else read_costs(costs)), _weight(class_weight), seed
     )
-    network = backbone if isinstance(backbone, OnnxBackbone) else load_backbone(backbone, provider=provider)
-    spec = PreprocessSpec.parse(preprocess or network.default_spec)
-    embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
+    network = load_backbone(backbone, provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    spec = PreprocessSpec.parse(preprocess) if preprocess else own_spec(network, dataset, limits)
+    embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     schema = schema_of(dataset)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
     schema, dataset = without_empty_labels(schema, dataset, images)

@@ -1,0 +1,48 @@
+"""At what size a backbone sees a data set's images, where nobody said so."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.data.containers import read_bytes
+from tellapart.data.dataset import Dataset
+from tellapart.errors import TellapartError
+from tellapart.image.decode import dimensions
+from tellapart.image.preprocess import PreprocessSpec
+from tellapart.image.types import DecodeLimits
+from tellapart.records import Sample
+
+_LOOKED_AT = 24
+_LARGEST_ZOOM = 2.0
+_STEP_PX = 16
+
+
+def own_spec(backbone: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
+    """The preprocessing a backbone was made for; smaller where it may be and the images are small.
+
+    Pixels that are not there cannot be seen: an image is enlarged about twice at most (its longer side, the median of a few
+    images), where the backbone's card names a `smallest_px` below its usual size. Files that cannot be read do not count.
+    """
+    spec = PreprocessSpec.parse(backbone.default_spec)
+    smallest, usual = backbone.card.smallest_px, max(spec.size)
+    if smallest is None or smallest >= usual:
+        return spec
+    step = max(1, len(dataset) // _LOOKED_AT)
+    sides = [side for sample in dataset.samples[::step] if (side := _longer_side(sample, dataset, limits)) is not None]
+    if not sides:
+        return spec
+    wanted = -(-median(sides) * _LARGEST_ZOOM // _STEP_PX) * _STEP_PX
+    return spec if wanted >= usual else spec.at_size(max(smallest, int(wanted)))
+
+
+def _longer_side(sample: Sample, dataset: Dataset, limits: DecodeLimits) -> float | None:
+    """In pixels, of the image or of the sample's region in it."""
+    try:
+        width, height = dimensions(read_bytes(sample.uri, root=dataset.root, limits=limits), limits)
+    except TellapartError:
+        return None
+    if sample.roi is None:
+        return max(width, height)
+    x0, y0, x1, y1 = sample.roi.box
+    return max(width * (x1 - x0), height * (y1 - y0))

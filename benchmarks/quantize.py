@@ -16,9 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 from unittest import mock
 
 import numpy as np
+import onnxruntime as ort
 import onnxruntime.quantization as tool
 from numpy.typing import NDArray
 
@@ -169,17 +171,43 @@ def unknown(probe: Probe, embeddings: NDArray[np.float32]) -> str:
 def speed(network: OnnxBackbone, made: dict[str, Quantized]) -> None:
     """Milliseconds per image in one thread, medians of runs in turn."""
     networks = {"float": network, **{name: OnnxBackbone.open(one.data) for name, one in made.items()}}
-    print("\n| pixels | batch |" + "".join(f" {name}, ms |" for name in networks) + " float / first of int8 |")
-    print("| --- | --- |" + " --- |" * (len(networks) + 1))
+    runners: dict[str, Runner] = {"plain loop": Plain(network.onnx_bytes()), **networks}
+    print(
+        "\n| pixels | batch |"
+        + "".join(f" {name}, ms |" for name in runners)
+        + " float / plain | float / first of int8 |"
+    )
+    print("| --- | --- |" + " --- |" * (len(runners) + 2))
     rng = np.random.default_rng(0)
     for size in SIZES:
         for batch in BATCHES:
             pixels = rng.integers(0, 256, (batch, size, size, 3), np.uint8)
-            found = medians(list(networks.values()), pixels)
-            print(f"| {size} | {batch} |" + "".join(f" {ms:.2f} |" for ms in found) + f" {found[0] / found[1]:.2f} |")
+            found = medians(list(runners.values()), pixels)
+            ratios = f" {found[1] / found[0]:.2f} | {found[1] / found[2]:.2f} |"
+            print(f"| {size} | {batch} |" + "".join(f" {ms:.2f} |" for ms in found) + ratios, flush=True)
 
 
-def medians(networks: list[OnnxBackbone], pixels: NDArray[np.uint8], rounds: int = 21) -> list[float]:
+class Runner(Protocol):
+    """Anything that takes pixels."""
+
+    def run(self, pixels: NDArray[np.uint8], /) -> object:
+        """One batch."""
+
+
+class Plain:
+    """ONNX Runtime as its own documentation starts, with one thread, over the same file: the floor of `run`."""
+
+    def __init__(self, data: bytes) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+    def run(self, pixels: NDArray[np.uint8]) -> object:
+        """All outputs."""
+        return self.session.run(None, {"image": pixels})
+
+
+def medians(networks: list[Runner], pixels: NDArray[np.uint8], rounds: int = 21) -> list[float]:
     """One median for each network."""
     taken: list[list[float]] = [[] for _ in networks]
     for _ in range(rounds):

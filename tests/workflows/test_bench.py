@@ -262,7 +262,30 @@ def test_the_fastest_that_is_as_good_is_recommended() -> None:
         "(difference -0.010, 95 % interval -0.040 to +0.020).",
     )
     assert result(best, worse).verdict == ("Take big: it has the best macro F1, 0.800 (0.700–0.900).",)
-    assert result(row("big", 0.8, 1), worse).verdict[0].endswith(", and is the fastest.")
+    assert result(row("big", 0.8, 1), row("toy", 0.6, 5, -0.3, -0.1)).verdict[0].endswith(", and is the fastest.")
+
+
+def test_a_lower_score_needs_clearly_more_speed() -> None:
+    best, same, clear = row("big", 0.8, 22), row("small", 0.79, 21.99, -0.04, 0.02), row("tiny", 0.79, 18, -0.04, 0.02)
+    found = result(best, same)
+    assert found.recommended is best
+    assert found.verdict == ("Take big: it has the best macro F1, 0.800 (0.700–0.900), and none is clearly faster.",)
+    assert result(best, same, clear).recommended is clear
+    assert result(best, same, clear).verdict[0].startswith("Take tiny: 1.2 times as fast as big, the best, ")
+
+
+def test_every_step_down_in_score_is_paid_for_with_speed() -> None:
+    best, middle = row("big", 0.8, 40), row("middle", 0.795, 32, -0.04, 0.02)
+    assert result(best, middle, row("small", 0.79, 28, -0.04, 0.02)).recommended is middle
+    unsure = row("toy", 0.7, 31, -0.3, 0.1)
+    assert len(result(best, middle, unsure).verdict) == 1
+    assert len(result(best, middle, dataclasses.replace(unsure, timing=TIMING)).verdict) == 2
+
+
+def test_the_fastest_is_clearly_so() -> None:
+    worse = row("toy", 0.6, 22, -0.3, -0.1)
+    assert result(row("big", 0.8, 21.99), worse).verdict[0].endswith(", and none is clearly faster.")
+    assert result(row("big", 0.8, 18), worse).verdict[0].endswith(", and is the fastest.")
 
 
 def test_few_images_excuse_no_large_difference() -> None:

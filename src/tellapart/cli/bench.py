@@ -83,8 +83,8 @@ def bench(
 ) -> None:
     """Compare backbones on DATA: score with interval, milliseconds, megabytes, as a table and a picture.
 
-    All see the same images, split and folds; a candidate that fails is listed with its reason. The fastest one that is not
-    worse than the best beyond chance is recommended.
+    All see the same images, split and folds; a candidate that fails is listed with its reason. The best is recommended,
+    or one that is clearly faster and not worse beyond chance.
     """
     from tellapart.data.dataset import Dataset
     from tellapart.workflows.bench import BenchOptions, offline_backbones

@@ -15,6 +15,8 @@ from tellapart.workflows.timing import BATCH, Timing
 SCORE = "f1_macro"
 # A faster candidate may be this much lower, where chance explains it: few images excuse differences that matter.
 MARGIN = 0.02
+# And only one that is this many times as fast: less is no reason to take a lower score, and partly chance of the measuring.
+CLEARLY = 1.2
 FORMAT, VERSION = "tellapart-bench", 1
 
 
@@ -85,8 +87,10 @@ class Bench:
 
     @property
     def recommended(self) -> Row:
-        """The fastest, one image at a time, of those that are at most `MARGIN` below the best and not beyond chance."""
-        return _fastest([row for row in self.rows if not row.worse and _loss(row) <= MARGIN])
+        """The best, unless lower ones are clearly faster, one image at a time (each `CLEARLY` times as fast as the one
+        before it), at most `MARGIN` below the best, and not beyond chance.
+        """
+        return _preferred(self.best, [row for row in self.rows if not row.worse and _loss(row) <= MARGIN])
 
     @property
     def verdict(self) -> tuple[str, ...]:
@@ -96,14 +100,13 @@ class Bench:
             score, ms = _spoken(taken.score), f"{taken.timing.total_ms:.3g} ms"
             return (f"{taken.name} is the only candidate: macro F1 {score}, {ms}.",)
         if taken is best:
-            end = "." if _is_faster(self.rows[1:], best) else ", and is the fastest."
-            told = f"Take {best.name}: it has the best macro F1, {_spoken(best.score)}{end}"
+            told = f"Take {best.name}: it has the best macro F1, {_spoken(best.score)}{_speed(best, self.rows[1:])}."
         else:
             told = (
                 f"Take {taken.name}: {_times(best.timing.total_ms / taken.timing.total_ms)} as fast as {best.name}, the "
                 f"best, and as good within the noise of {self.n_judged:,} images ({_difference(taken)})."
             )
-        faster = _fastest([row for row in self.rows if not row.worse])
+        faster = _preferred(taken, [row for row in self.rows if not row.worse])
         if faster is taken:
             return (told,)
         return (
@@ -161,12 +164,24 @@ class Bench:
         return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _fastest(rows: Sequence[Row]) -> Row:
-    return min(rows, key=lambda row: row.timing.total_ms)
+def _preferred(first: Row, rows: Sequence[Row]) -> Row:
+    """From `first` down the `rows`, best score first: a lower one only where it is clearly faster."""
+    taken = first
+    for row in rows:
+        if _is_faster(row, taken):
+            taken = row
+    return taken
 
 
-def _is_faster(rows: Sequence[Row], than: Row) -> bool:
-    return any(row.timing.total_ms < than.timing.total_ms for row in rows)
+def _is_faster(row: Row, than: Row) -> bool:
+    """Clearly so."""
+    return row.timing.total_ms * CLEARLY <= than.timing.total_ms
+
+
+def _speed(best: Row, others: Sequence[Row]) -> str:
+    if any(_is_faster(row, best) for row in others):
+        return ""
+    return ", and is the fastest" if all(_is_faster(best, row) for row in others) else ", and none is clearly faster"
 
 
 def _loss(row: Row) -> float:

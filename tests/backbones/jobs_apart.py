@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import os
 import sys
 import time
 
@@ -28,3 +30,16 @@ def chat(value: int) -> int:
 
 def refuse(value: int) -> None:
     raise MissingExtra(Reason.MISSING_EXTRA, "pip install more")
+
+
+def chat_at_exit(value: int) -> int:
+    atexit.register(lambda: sys.stdout.write("goodbye\n"))
+    return value
+
+
+def leave(value: int) -> None:
+    os._exit(0 * value)
+
+
+def full(value: int) -> None:
+    raise OSError(28, "No space left on device")

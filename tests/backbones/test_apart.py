@@ -54,9 +54,33 @@ def test_an_error_nobody_expected_is_a_sentence() -> None:
 @pytest.mark.usefixtures("jobs")
 def test_chatter_does_no_harm_and_errors_keep_their_kind() -> None:
     assert run("chat") == 7
+    assert run("chat_at_exit") == 7
     with pytest.raises(MissingExtra, match=r"^pip install more$") as caught:
         run("refuse")
     assert caught.value.reason is Reason.MISSING_EXTRA
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_process_that_leaves_without_a_word_is_a_sentence() -> None:
+    with pytest.raises(BackboneError, match=r"ended the process that tried it out: without a word; it is not used$"):
+        run("leave")
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_full_disk_is_no_fault_of_the_file() -> None:
+    with pytest.raises(
+        BackboneError, match=r"^a file could not be read or written: \[Errno 28\] No space left"
+    ) as caught:
+        run("full")
+    assert caught.value.reason is Reason.WRITE_FAILED
+
+
+def test_a_folder_of_data_brings_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _foreign(tmp_path)
+    for name in ("onnx", "onnxruntime", "numpy", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('hostile')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(prepare_file(path, Store(tmp_path / "store")), Path)
 
 
 def _foreign(folder: Path) -> Path:
@@ -107,6 +131,42 @@ def test_files_that_are_no_networks_are_refused(tmp_path: Path, spoil: object, s
         prepare_file(path, Store(tmp_path / "store"))
     assert caught.value.reason is Reason.BACKBONE_INVALID
     assert Store(tmp_path / "store").entries() == []
+
+
+def test_weights_in_another_file_are_refused_however_they_are_written(tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load_model_from_string(tiny_backbone_bytes())
+    tensor = next(one for one in model.graph.initializer if one.data_type == onnx.TensorProto.FLOAT)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret.bin")
+    plain = model.SerializeToString()
+    # The same message with the two fields of the entry in the other order, which any parser reads alike.
+    field, value = b"\n\x08location", b"\x12\nsecret.bin"
+    assert field + value in plain
+    path = tmp_path / "net.onnx"
+    path.write_bytes(plain.replace(field + value, value + field))
+    with pytest.raises(BackboneError, match="weights in a second file"):
+        prepare_file(path, Store(tmp_path / "store"))
+
+
+def test_a_canonical_file_that_mixes_its_batch_is_refused(tmp_path: Path) -> None:
+    import onnx
+    from onnx import helper
+
+    model = onnx.load_model_from_string(tiny_backbone_bytes(feature_map=False))
+    last = next(node for node in model.graph.node if "embedding" in node.output)
+    last.output[0] = "inner"
+    model.graph.node.append(helper.make_node("ReduceMean", ["inner"], ["mean"], axes=[0], keepdims=1))
+    if model.opset_import[0].version >= 18:
+        model.graph.initializer.append(helper.make_tensor("axis0", onnx.TensorProto.INT64, [1], [0]))
+        model.graph.node[-1].CopyFrom(helper.make_node("ReduceMean", ["inner", "axis0"], ["mean"], keepdims=1))
+    model.graph.node.append(helper.make_node("Sub", ["inner", "mean"], ["embedding"]))
+    path = tmp_path / "mix.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BackboneError, match="an image's features depend on the other images of its batch"):
+        prepare_file(path, Store(tmp_path / "store"))
 
 
 def test_a_canonical_file_that_answers_nan_is_refused(tmp_path: Path) -> None:

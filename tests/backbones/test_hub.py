@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from tests.backbones.hub_server import COMMIT, HubServer, running
 from tests.builders_nets import classifier_net
+from tests.builders_onnx import tiny_backbone_bytes
 
 from tellapart.backbones.adding import add_by_name
 from tellapart.backbones.hub import Repository
+from tellapart.backbones.licences import FREE
 from tellapart.backbones.registry import load_backbone
 from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.store import Store
@@ -73,10 +75,9 @@ def test_a_network_is_downloaded_once_and_its_licence_shown_before(server: HubSe
 def test_a_card_beside_the_file_wins(server: HubServer, store: Store) -> None:
     card = SourceCard("mine", "MIT", "elsewhere", size=(32, 32))
     server.files["org/net/model.json"] = card.to_json().encode()
-    assert add_by_name(NAME, store).licence == "mit" or store.get(NAME) is not None
-    entry = store.get(NAME)
-    assert entry is not None
-    assert entry.preprocess == "decode|upright|fit(32)"
+    entry = add_by_name(NAME, store)
+    assert (entry.licence, entry.preprocess) == ("mit", "decode|upright|fit(32)")
+    assert store.get(NAME) == entry
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,69 @@ def test_non_commercial_weights_wait_for_a_word(server: HubServer, store: Store,
     assert message.endswith(f"run `tellapart backbones add {NAME} --accept-licence cc-by-nc-4.0`")
     assert not any("model.onnx" in request for request in server.requests)
     assert add_by_name(NAME, store, accept_licence="CC-BY-NC-4.0").licence == "cc-by-nc-4.0"
+
+
+@pytest.mark.parametrize(
+    "readme, licence",
+    [
+        ("license: cc-by-nc-4.0\nlicense_name: mit", "cc-by-nc-4.0"),
+        ("license: other\nlicense_name: apache-2.0 WITH Commons-Clause", "unknown"),
+        ("license:\n- mit", "unknown"),
+        ("license:\ntags: [x]", "unknown"),
+        ("license: 'x\x1b[2J; rm'", "unknown"),
+        ("license: [", "unknown"),
+        ("license: BSD-3-Clause", "bsd-3-clause"),
+    ],
+)
+def test_a_licence_is_one_plain_identifier(server: HubServer, store: Store, readme: str, licence: str) -> None:
+    server.files["org/net/README.md"] = f"---\n{readme}\n---\n".encode()
+    if licence in FREE:
+        assert add_by_name(NAME, store).licence == licence
+    else:
+        assert refused(NAME, store)[1].endswith(f"--accept-licence {licence}`")
+
+
+def test_of_two_licences_the_stricter_one_counts(server: HubServer, store: Store) -> None:
+    card = SourceCard("mine", "MIT", "elsewhere", size=(32, 32))
+    server.files["org/net/model.json"] = card.to_json().encode()
+    server.files["org/net/README.md"] = b"---\nlicense: cc-by-nc-4.0\n---\n"
+    assert refused(NAME, store)[0] is Reason.LICENCE_NOT_ACCEPTED
+
+
+def test_a_file_with_a_card_of_its_own_cannot_choose_its_name_and_licence(server: HubServer, store: Store) -> None:
+    server.files["org/net/model.onnx"] = tiny_backbone_bytes(name="builtin")
+    backbone = load_backbone(NAME, store=store, announce=lambda _line: None)
+    card = backbone.card
+    assert (card.name, card.licence) == (NAME, "apache-2.0")
+    assert card.source == f"hf://org/net/model.onnx@{COMMIT[:12]}"
+
+
+@pytest.mark.parametrize(
+    "file, content",
+    [
+        ("preprocessor_config.json", b'{"image_mean": 0.5}'),
+        ("preprocessor_config.json", b'{"rescale_factor": null}'),
+        ("preprocessor_config.json", b'{"resample": [1]}'),
+        ("preprocessor_config.json", b'{"size": {"shortest_edge": "x"}}'),
+        ("preprocessor_config.json", b"[" * 200_000),
+        ("preprocessor_config.json", b"[1]"),
+        ("model.json", b"\xff\xfe"),
+        ("model.json", b'{"name": 1}'),
+    ],
+)
+def test_descriptions_of_any_form_are_refused_in_a_sentence(
+    server: HubServer, store: Store, file: str, content: bytes
+) -> None:
+    server.files[f"org/net/{file}"] = content
+    assert refused(NAME, store)[0] is Reason.BACKBONE_INVALID
+
+
+def test_without_symbolic_links_the_download_is_compared_all_the_same(
+    server: HubServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.file_download.are_symlinks_supported", lambda *_: False)
+    server.damaged.add("org/net/model.onnx")
+    assert refused(NAME, store)[0] is Reason.CHECKSUM_MISMATCH
 
 
 def test_without_a_licence_nothing_is_assumed(server: HubServer, store: Store) -> None:

@@ -29,9 +29,17 @@ def test_what_was_added_is_found_by_name_without_the_hub(store: Store, monkeypat
     assert [one.name for one in available(store)][-1] == NAME
 
 
+def network_path(store: Store) -> Path:
+    return next(store.folder.glob("*.onnx"))
+
+
+def entry_path(store: Store) -> Path:
+    return next(store.folder.glob("*.json"))
+
+
 @pytest.mark.parametrize("change", [lambda data: data[:-9], lambda data: data.replace(b"tiny", b"Tiny")])
 def test_a_swapped_file_is_refused(store: Store, change: object) -> None:
-    path = store.path(NAME)
+    path = network_path(store)
     path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]
     with pytest.raises(BackboneError, match=r"is not the file that was added as timm/tiny\.t") as caught:
         load_backbone(NAME, store=store)
@@ -39,11 +47,47 @@ def test_a_swapped_file_is_refused(store: Store, change: object) -> None:
 
 
 def test_a_lost_file_is_refused(store: Store) -> None:
-    store.path(NAME).unlink()
-    with pytest.raises(
-        BackboneError, match=r"now unreadable.*`tellapart backbones remove timm/tiny.t` and add it again"
-    ):
+    network_path(store).unlink()
+    with pytest.raises(BackboneError, match=r"now unreadable.*delete it and add it again"):
         store.verified(NAME)
+
+
+def test_a_new_version_takes_the_place_of_the_old_one_in_one_step(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads while another process adds, or after it was killed or the disk was full, finds the old one."""
+    old, data = store.get(NAME), tiny_backbone_bytes(name="newer")
+    card = OnnxBackbone.open(data).card
+    seen = []
+
+    def full(self: Path, *_args: object, **_options: object) -> int:
+        seen.append(store.verified(NAME))
+        raise OSError(28, "No space left on device")
+
+    for kind in ("write_bytes", "write_text"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, kind, full)
+            with pytest.raises(BackboneError, match="No space left on device"):
+                store.add(NAME, data, card, 0.0)
+        assert store.get(NAME) == old
+    assert len(seen) == 2
+    store.add(NAME, data, card, 0.0)
+    assert load_backbone(NAME, store=store).name == "newer"
+    assert len(list(store.folder.glob("*.onnx"))) == 1
+
+
+def test_names_share_a_network(store: Store) -> None:
+    data = tiny_backbone_bytes()
+    store.add("timm/other", data, OnnxBackbone.open(data).card, 0.0)
+    assert store.remove(NAME)
+    assert store.verified("timm/other").is_file()
+
+
+def test_files_are_kept_but_not_listed(store: Store) -> None:
+    data = tiny_backbone_bytes()
+    store.add("file:0123", data, OnnxBackbone.open(data).card, 0.0)
+    assert [entry.name for entry in store.entries()] == [NAME]
+    assert store.get("file:0123") is not None
 
 
 def test_removed_is_gone(store: Store) -> None:
@@ -53,17 +97,24 @@ def test_removed_is_gone(store: Store) -> None:
     assert list(store.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x"}', "[" * 200_000])
 def test_a_strange_entry_is_no_entry(store: Store, text: str) -> None:
-    store.path(NAME).with_suffix(".json").write_text(text, encoding="utf-8")
+    entry_path(store).write_text(text, encoding="utf-8")
     assert store.entries() == []
     assert store.get(NAME) is None
 
 
+@pytest.mark.parametrize("key, value", [("name", None), ("n_bytes", "9"), ("sha256", "../../x"), ("licence", [])])
+def test_an_entry_with_a_strange_value_is_no_entry(store: Store, key: str, value: object) -> None:
+    path = entry_path(store)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {key: value}), encoding="utf-8")
+    assert store.entries() == []
+
+
 def test_an_entry_under_another_name_is_no_entry(store: Store) -> None:
-    stolen = json.loads(store.path(NAME).with_suffix(".json").read_text(encoding="utf-8"))
+    stolen = json.loads(entry_path(store).read_text(encoding="utf-8"))
     stolen["name"] = "timm/other.t"
-    store.path(NAME).with_suffix(".json").write_text(json.dumps(stolen), encoding="utf-8")
+    entry_path(store).write_text(json.dumps(stolen), encoding="utf-8")
     assert store.entries() == []
 
 

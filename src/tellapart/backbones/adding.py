@@ -7,18 +7,20 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tellapart.backbones.apart import run_apart
 from tellapart.backbones.hub import Repository
-from tellapart.backbones.licences import UNKNOWN, check_accepted, normalised
+from tellapart.backbones.licences import UNKNOWN, check_accepted, strictest
 from tellapart.backbones.named import HubName, TimmName, parse_name
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.store import Entry, Store
 from tellapart.errors import BackboneError, Reason
+from tellapart.extras import require
 
 Announce = Callable[[str], None]
 announce_by_log: Announce = logging.getLogger("tellapart.backbones").warning
@@ -70,13 +72,14 @@ def prepare_file(path: Path, store: Store, *, announce: Announce = announce_by_l
     if path.suffix == ".safetensors":
         announce(f"{path}: converting to ONNX (once)")
     data, difference = _made(f"the network {str(path)!r}", *_file_job(path, config))
+    card = OnnxBackbone.open(data).card
+    announce(f"{path}: licence {card.licence}, as its card says")
     try:
-        store.add(name, data, OnnxBackbone.open(data).card, difference)
+        return store.network_path(store.add(name, data, card, difference))
     except BackboneError as exc:
         if exc.reason is not Reason.WRITE_FAILED:
             raise
         return data
-    return store.path(name)
 
 
 def _file_job(path: Path, config: Path | None) -> tuple[str, dict[str, Any]]:
@@ -84,9 +87,10 @@ def _file_job(path: Path, config: Path | None) -> tuple[str, dict[str, Any]]:
         return _FIRST_LOAD, {"source": str(path), "card": None}
     if config is None:
         raise _invalid(f"{path} needs timm's description of its network beside it: config.json (or {path.stem}.json)")
-    values = _json(config)
-    licence = normalised(values.get("pretrained_cfg", {}).get("license") or values.get("license"))
-    facts = {"name": values.get("architecture", path.stem), "source": path.name, "licence": licence, "size": None}
+    values = read_object(config)
+    licence = strictest(_text(_object(values, "pretrained_cfg"), "license"), _text(values, "license"))
+    name = _text(values, "architecture") or path.stem
+    facts = {"name": name, "source": path.name, "licence": licence, "size": None}
     return _FROM_TIMM, {"weights": str(path), "config": str(config), **facts}
 
 
@@ -98,34 +102,39 @@ class _Addition:
     announce: Announce
 
     def from_timm(self, wanted: TimmName) -> Entry:
+        _need_torch()
         tag = wanted.tag or run_apart(_PREFERRED_TAG, self.name, {"model": wanted.model})
         repository = Repository(f"timm/{wanted.model}.{tag}")
         config = repository.fetch("config.json")
-        described = _json(config).get("pretrained_cfg", {})
-        licence = self._check_licence(repository, described.get("license"))
+        stated = _text(_object(read_object(config), "pretrained_cfg"), "license")
+        licence = self._check_licence(repository, stated, repository.licence())
         weights = repository.fetch("model.safetensors")
         self._say_converting(weights)
         facts = {"name": self.name, "source": _origin(weights), "licence": licence, "size": wanted.size}
-        return self._keep(_FROM_TIMM, {"weights": str(weights), "config": str(config), **facts})
+        return self._keep(
+            *_made(f"the network {self.name}", _FROM_TIMM, {"weights": str(weights), "config": str(config), **facts})
+        )
 
     def from_hub(self, wanted: HubName) -> Entry:
         repository = Repository(wanted.repo, wanted.revision)
-        beside = repository.fetch_if_there(str(Path(wanted.file).with_suffix(".json")))
-        card = SourceCard.from_json(beside.read_text(encoding="utf-8")) if beside else None
-        licence = self._check_licence(repository, card.licence if card else None)
+        beside = repository.fetch_if_there(str(PurePosixPath(wanted.file).with_suffix(".json")))
+        card = SourceCard.from_json(read_text(beside)) if beside else None
+        licence = self._check_licence(repository, card.licence if card else None, repository.licence())
         if card is None:
             card = _card_from_transformers(repository, self.name, licence)
         network = repository.fetch(wanted.file)
-        card = replace(card, source=_origin(network))
         self._say_converting(network)
-        return self._keep(_FIRST_LOAD, {"source": str(network), "card": card.to_json()})
+        identity = {"name": self.name, "licence": licence, "source": _origin(network)}
+        card = replace(card, name=self.name, licence=licence, source=identity["source"])
+        arguments = {"source": str(network), "card": card.to_json(), "identity": identity}
+        return self._keep(*_made(f"the network {self.name}", _FIRST_LOAD, arguments))
 
-    def _keep(self, job: str, arguments: dict[str, Any]) -> Entry:
-        data, difference = _made(f"the network {self.name}", job, arguments)
+    def _keep(self, data: bytes, difference: float) -> Entry:
         return self.store.add(self.name, data, OnnxBackbone.open(data).card, difference)
 
-    def _check_licence(self, repository: Repository, stated: str | None) -> str:
-        licence = normalised(stated or repository.licence())
+    def _check_licence(self, repository: Repository, *stated: str | None) -> str:
+        """The strictest of what is stated in several places, shown and then let through or not."""
+        licence = strictest(*stated)
         shown = "not stated" if licence == UNKNOWN else licence
         self.announce(f"{self.name}: weights from {repository.url}, licence {shown}")
         check_accepted(self.name, licence, self.accepted, where=repository.url)
@@ -133,6 +142,13 @@ class _Addition:
 
     def _say_converting(self, weights: Path) -> None:
         self.announce(f"{self.name}: {weights.stat().st_size / 1e6:.1f} MB, converting to ONNX (once)")
+
+
+def _need_torch() -> None:
+    """Say so before anything is downloaded."""
+    for module in ("torch", "timm"):
+        if find_spec(module) is None:
+            require(module, extra="timm", feature="a backbone of timm")
 
 
 def _made(about: str, job: str, arguments: dict[str, Any]) -> tuple[bytes, float]:
@@ -158,19 +174,24 @@ def _card_from_transformers(repository: Repository, name: str, licence: str) -> 
             f"{repository.name} does not say how its network wants images: neither a card (see docs/backbones.md) beside "
             "the file nor preprocessor_config.json; download the file and write a card for it"
         )
-    values = _json(path)
+    values = read_object(path)
+    try:
+        wishes = _wishes(values)
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise _invalid(f"preprocessor_config.json of {repository.name} has a form that is not known: {exc}") from exc
+    return SourceCard(name=name, licence=licence, source=repository.url, **wishes)
+
+
+def _wishes(values: dict[str, Any]) -> dict[str, Any]:
     size = values.get("crop_size") if values.get("do_center_crop") else None
     normalises = values.get("do_normalize", True)
-    return SourceCard(
-        name=name,
-        licence=licence,
-        source=repository.url,
-        size=_size(size or values.get("size")),
-        mean=tuple(values.get("image_mean", (0.0,) * 3)) if normalises else (0.0, 0.0, 0.0),
-        std=tuple(values.get("image_std", (1.0,) * 3)) if normalises else (1.0, 1.0, 1.0),
-        scale=float(values.get("rescale_factor", 1 / 255)) if values.get("do_rescale", True) else 1.0,
-        interpolation=_RESAMPLING.get(values.get("resample", 2), "bilinear"),
-    )
+    return {
+        "size": _size(size or values.get("size")),
+        "mean": tuple(values.get("image_mean", (0.0,) * 3)) if normalises else (0.0, 0.0, 0.0),
+        "std": tuple(values.get("image_std", (1.0,) * 3)) if normalises else (1.0, 1.0, 1.0),
+        "scale": float(values.get("rescale_factor", 1 / 255)) if values.get("do_rescale", True) else 1.0,
+        "interpolation": _RESAMPLING.get(values.get("resample", 2), "bilinear"),
+    }
 
 
 def _size(stated: Any) -> tuple[int, int]:
@@ -198,14 +219,41 @@ def _content_name(path: Path, config: Path | None) -> str:
     return f"file:{digest.hexdigest()[:16]}"
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_text(path: Path) -> str:
+    """A foreign text file.
+
+    Raises:
+        BackboneError: `backbone_invalid`.
+    """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _invalid(f"{path.name} cannot be read: {exc}") from exc
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A foreign JSON object.
+
+    Raises:
+        BackboneError: `backbone_invalid`.
+    """
+    try:
+        values = json.loads(read_text(path))
+    except (ValueError, RecursionError) as exc:
         raise _invalid(f"{path.name} is not JSON: {exc}") from exc
     if not isinstance(values, dict):
         raise _invalid(f"{path.name} must be a JSON object, got {type(values).__name__}")
     return values
+
+
+def _object(values: dict[str, Any], key: str) -> dict[str, Any]:
+    found = values.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(values: dict[str, Any], key: str) -> str | None:
+    found = values.get(key)
+    return found if isinstance(found, str) else None
 
 
 def _invalid(message: str) -> BackboneError:

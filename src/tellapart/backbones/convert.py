@@ -14,7 +14,7 @@ from tellapart.backbones.graph import float_output, image_input, serialise
 from tellapart.backbones.onnx import RUNTIME_ERRORS, OnnxBackbone, open_session
 from tellapart.backbones.protocol import CARD_KEY, BackboneCard
 from tellapart.backbones.source_card import SourceCard
-from tellapart.backbones.surgery import Net, last_pool, penultimate, prune, rename
+from tellapart.backbones.surgery import Net, keeps_weights_elsewhere, last_pool, penultimate, prune, rename
 from tellapart.backbones.tokens import add_patch_grid
 from tellapart.errors import BackboneError, Reason
 from tellapart.image.preprocess import PreprocessSpec
@@ -79,7 +79,7 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
         SpecError: `bad_spec` when the card's preprocess string does not parse.
     """
     spec = str(PreprocessSpec.parse(card.spec))
-    model = _parse(data)
+    model = parse(data)
     plan = _plan(model, card)
     images = _images(plan, card)
     expected = _reference(model, plan, images, card)
@@ -98,7 +98,12 @@ def convert(data: bytes, card: SourceCard) -> Conversion:
     return Conversion(converted, ours, _prove(converted, images, expected))
 
 
-def _parse(data: bytes) -> onnx.ModelProto:
+def parse(data: bytes) -> onnx.ModelProto:
+    """A checked model, opset 13 at least, with all its weights inside.
+
+    Raises:
+        BackboneError: `backbone_invalid`.
+    """
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -108,7 +113,7 @@ def _parse(data: bytes) -> onnx.ModelProto:
         raise _invalid(f"the network is not an ONNX file, or is cut short: {exc}") from exc
     if not model.graph.node:
         raise _invalid("the network is not an ONNX file, or is cut short: it has no graph")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+    if keeps_weights_elsewhere(model):
         raise _invalid("the network keeps weights in a second file (external data); save it as one ONNX file")
     try:
         onnx.checker.check_model(model)
@@ -378,9 +383,9 @@ def _prove(data: bytes, images: NDArray[np.uint8], expected: list[NDArray[np.flo
     """Largest relative difference between the original one image at a time and the result as one batch."""
     features = OnnxBackbone.open(data).run(images)
     found = [features.embedding] + ([] if features.feature_map is None else [features.feature_map])
-    worst = max(
-        float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-6))
-        for ours, theirs in zip(found, expected, strict=True)
+    # np.max and not max: what is no number must not be passed over.
+    worst = float(
+        np.max([np.abs(a - b).max() / max(np.abs(b).max(), 1e-6) for a, b in zip(found, expected, strict=True)])
     )
     if not worst <= _TOLERANCE:
         raise _invalid(

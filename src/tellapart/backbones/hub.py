@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tellapart.errors import BackboneError, Reason
 from tellapart.extras import require
 
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+_LARGE = (".onnx", ".safetensors")
+_TRUE = ("1", "ON", "YES", "TRUE")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LICENCE_LINE = re.compile(r"^license(?:_name)?:\s*['\"]?([^'\"\s]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,38 @@ class Repository:
                     file,
                     revision=self.revision,
                     endpoint=os.environ.get("HF_ENDPOINT"),
-                    local_files_only=is_offline(),
+                    local_files_only=offline_variable() is not None,
                 )
             )
-        _check_sum(path, f"{self.name}/{file}")
+        self._check_sum(path, file)
         return path
+
+    def _check_sum(self, path: Path, file: str) -> None:
+        blob = path.resolve()
+        stated = self._stated_sha256(blob, file)
+        if stated is None:
+            return
+        with blob.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != stated:
+            blob.unlink(missing_ok=True)
+            raise BackboneError(
+                Reason.CHECKSUM_MISMATCH,
+                f"{self.name}/{file} arrived damaged: its sha256 is {found[:12]}…, the hub states {stated[:12]}…; the copy "
+                "was removed, try again",
+            )
+
+    def _stated_sha256(self, blob: Path, file: str) -> str | None:
+        """Of a large file: the hub's cache keeps it under that name, but where there are no symbolic links (Windows)."""
+        if _SHA256.fullmatch(blob.name):
+            return blob.name
+        if not file.endswith(_LARGE) or offline_variable():
+            return None
+        client = require("huggingface_hub", extra="hub", feature="the hub")
+        with _translated(self, file):
+            url = client.hf_hub_url(self.name, file, revision=self.revision, endpoint=os.environ.get("HF_ENDPOINT"))
+            etag = client.get_hf_file_metadata(url).etag or ""
+        return etag if _SHA256.fullmatch(etag) else None
 
     def fetch_if_there(self, file: str) -> Path | None:
         """The file, or None where the repository has none of this name.
@@ -65,24 +94,37 @@ class Repository:
             return None
 
     def licence(self) -> str | None:
-        """What the repository's card (README.md) states as its licence."""
+        """What the repository's card (README.md) states as its licence; None where it states none, or not one."""
         card = self.fetch_if_there("README.md")
         if card is None:
             return None
-        text = card.read_text(encoding="utf-8", errors="replace")
-        front = text.split("\n---", 1)[0] if text.startswith("---") else ""
-        stated = _LICENCE_LINE.findall(front)
-        # `license: other` is followed by `license_name: …`.
-        return str(stated[-1]) if stated else None
+        values = front_matter(card.read_text(encoding="utf-8", errors="replace"))
+        stated = values.get("license")
+        if isinstance(stated, str) and stated.strip().lower() == "other":
+            stated = values.get("license_name")
+        return stated if isinstance(stated, str) else None
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """The YAML between the first two lines of `---`; nothing where there is none, or it is no mapping."""
+    import yaml
+
+    if not text.startswith("---"):
+        return {}
+    try:
+        values = yaml.safe_load(text[3:].split("\n---", 1)[0])
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 class _NoSuchFile(BackboneError):
     """The repository is there, the file is not."""
 
 
-def is_offline() -> bool:
-    """Whether the hub's own variables forbid the network now (its client reads them only once, when it is imported)."""
-    return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in OFFLINE_VARIABLES)
+def offline_variable() -> str | None:
+    """The hub's own variable that forbids the network now; its client reads them only once, when it is imported."""
+    return next((name for name in OFFLINE_VARIABLES if os.environ.get(name, "").upper() in _TRUE), None)
 
 
 @contextmanager
@@ -117,26 +159,10 @@ def _translated(repository: Repository, file: str) -> Iterator[None]:
 
 
 def _no_network(repository: Repository, file: str) -> str:
-    set_to = [name for name in OFFLINE_VARIABLES if os.environ.get(name)]
-    why = f"{set_to[0]} is set" if is_offline() else f"{repository.url} cannot be reached"
+    variable = offline_variable()
+    why = f"{variable} is set" if variable else f"{repository.url} cannot be reached"
     return (
         f"{file} of {repository.name} is not on this machine and {why}; either allow the network once, or run "
         "`tellapart backbones add` on a machine that has it and copy its cache folder `backbones` here, or name a "
         "backbone that needs none (`tellapart backbones list`), or the path of an ONNX file"
     )
-
-
-def _check_sum(path: Path, name: str) -> None:
-    """The hub's cache names large files by the sha256 that the hub states."""
-    stated = path.resolve().name
-    if not _SHA256.fullmatch(stated):
-        return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != stated:
-        path.resolve().unlink(missing_ok=True)
-        raise BackboneError(
-            Reason.CHECKSUM_MISMATCH,
-            f"{name} arrived damaged: its sha256 is {found[:12]}…, the hub states {stated[:12]}…; the copy was removed, "
-            "try again",
-        )

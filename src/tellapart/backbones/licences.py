@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tellapart.errors import BackboneError, Reason
 
 FREE = frozenset(
@@ -23,11 +25,19 @@ FREE = frozenset(
 
 UNKNOWN = "unknown"
 
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
+
 
 def normalised(licence: str | None) -> str:
-    """An identifier in small letters; nothing, "none" and "other" become "unknown"."""
+    """An identifier in small letters; nothing, "none", "other" and what is no identifier become "unknown"."""
     text = (licence or "").strip().lower()
-    return UNKNOWN if text in ("", "none", "other", UNKNOWN) else text
+    return text if _IDENTIFIER.fullmatch(text) and text not in ("none", "other") else UNKNOWN
+
+
+def strictest(*stated: str | None) -> str:
+    """Of several licences that are stated for the same weights, one that is not free where there is one."""
+    known = [normalised(one) for one in stated if one is not None]
+    return next((one for one in known if one not in FREE), known[0] if known else UNKNOWN)
 
 
 def check_accepted(name: str, licence: str, accepted: str | None, *, where: str) -> None:

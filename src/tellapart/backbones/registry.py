@@ -62,7 +62,7 @@ def available(store: Store | None = None) -> list[Available]:
             one.source,
             one.preprocess,
             one.embedding_dim,
-            str(store.path(one.name)),
+            str(store.network_path(one)),
             one.n_bytes,
             one.max_difference,
         )

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,11 @@ from typing import Any
 from tellapart.backbones.protocol import BackboneCard
 from tellapart.errors import BackboneError, Reason
 from tellapart.files import replacing
+
+FILE = "file:"
+"""How the names of networks begin that came from a file of the user, which is named by its path and not by this name."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +47,17 @@ class Store:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder is not None else _default_folder()
 
-    def path(self, name: str) -> Path:
-        """Where the network of a name lies, or would."""
-        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.onnx"
-
     def entries(self) -> list[Entry]:
-        """All that can be used, by name."""
-        found = [self._read(path) for path in sorted(self.folder.glob("*.json"))]
-        return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name)
+        """All that were added by name, in its order; files are kept under names that begin with `FILE`, and left out."""
+        return [entry for entry in self._all() if not entry.name.startswith(FILE)]
 
     def get(self, name: str) -> Entry | None:
         """The entry of a name, None where it was not added."""
-        return self._read(self.path(name).with_suffix(".json"))
+        return self._read(self._entry_path(name))
+
+    def network_path(self, entry: Entry) -> Path:
+        """Where the network of an entry lies."""
+        return self.folder / f"{entry.sha256[:32]}.onnx"
 
     def verified(self, name: str) -> Path:
         """The path of a network that was added, its bytes compared with its entry.
@@ -59,9 +65,12 @@ class Store:
         Raises:
             BackboneError: `backbone_unknown` when it was not added, `checksum_mismatch` when it is another file by now.
         """
-        entry, path = self.get(name), self.path(name)
+        entry = self.get(name)
+        if entry is not None and not self.network_path(entry).exists():
+            entry = self.get(name)  # replaced by another process since
         if entry is None:
             raise BackboneError(Reason.BACKBONE_UNKNOWN, f"the backbone {name} was not added to {self.folder}")
+        path = self.network_path(entry)
         try:
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -71,7 +80,7 @@ class Store:
             raise BackboneError(
                 Reason.CHECKSUM_MISMATCH,
                 f"{path} is not the file that was added as {name} (sha256 {entry.sha256[:12]}…, now {found[:12]}…); "
-                f"`tellapart backbones remove {name}` and add it again",
+                f"delete it and {'try' if name.startswith(FILE) else 'add it'} again",
             )
         return path
 
@@ -92,34 +101,65 @@ class Store:
             max_difference=max_difference,
             added_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        path = self.path(name)
+        before = self.get(name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)  # an entry never describes another network
-            with replacing(path) as temporary:
+            with replacing(self.network_path(entry)) as temporary:
                 temporary.write_bytes(data)
-            with replacing(path.with_suffix(".json")) as temporary:
+            with replacing(self._entry_path(name)) as temporary:
                 temporary.write_text(json.dumps(asdict(entry), indent=2), encoding="utf-8")
         except OSError as exc:
             message = f"the backbone {name} could not be kept in {self.folder}: {exc.strerror or exc}"
             raise BackboneError(Reason.WRITE_FAILED, message) from exc
+        if before is not None:
+            self._drop_network(before)
         return entry
 
     def remove(self, name: str) -> bool:
-        """Forget a backbone; False where there was none."""
-        path = self.path(name)
-        known = path.with_suffix(".json").exists()
-        path.with_suffix(".json").unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        return known
+        """Forget a backbone; False where there was none.
+
+        Raises:
+            BackboneError: `write_failed`.
+        """
+        entry = self.get(name)
+        try:
+            self._entry_path(name).unlink(missing_ok=True)
+        except OSError as exc:
+            message = f"the backbone {name} could not be removed from {self.folder}: {exc.strerror or exc}"
+            raise BackboneError(Reason.WRITE_FAILED, message) from exc
+        if entry is not None:
+            self._drop_network(entry)
+        return entry is not None
+
+    def _drop_network(self, entry: Entry) -> None:
+        """Delete a network that no entry needs any more; one that another process still has open stays on Windows."""
+        if entry.sha256 not in {one.sha256 for one in self._all()}:
+            with contextlib.suppress(OSError):
+                self.network_path(entry).unlink(missing_ok=True)
+
+    def _all(self) -> list[Entry]:
+        found = [self._read(path) for path in self.folder.glob("*.json")]
+        return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name)
+
+    def _entry_path(self, name: str) -> Path:
+        return self.folder / f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
 
     def _read(self, path: Path) -> Entry | None:
+        """An entry; None for one of a later version or a stranger's file: the backbone can be added again."""
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            entry = Entry(**{field.name: values[field.name] for field in fields(Entry)})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # an entry of a later version, or a stranger's file: the backbone can be added again
-        return entry if path == self.path(entry.name).with_suffix(".json") else None
+            given = {field.name: values[field.name] for field in fields(Entry)}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "embedding_dim": int,
+            "n_bytes": int,
+            "max_difference": (int, float),
+        }
+        if not all(isinstance(value, kinds.get(key, str)) for key, value in given.items()):
+            return None
+        entry = Entry(**given)
+        return entry if path == self._entry_path(entry.name) and _SHA256.fullmatch(entry.sha256) else None
 
 
 def _default_folder() -> Path:

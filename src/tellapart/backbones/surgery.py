@@ -110,6 +110,36 @@ def penultimate(net: Net, output: str) -> str | None:
     return None
 
 
+def keeps_weights_elsewhere(model: onnx.ModelProto) -> bool:
+    """Whether any tensor, however deep in subgraphs and functions, lies in another file (external data)."""
+    import onnx
+
+    return any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    yield from _graph_tensors(model.graph)
+    for function in model.functions:
+        yield from _node_tensors(function.node)
+
+
+def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _node_tensors(graph.node)
+
+
+def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for node in nodes:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _graph_tensors(graph)
+
+
 def prune(graph: onnx.GraphProto, outputs: Iterable[str]) -> None:
     """Drop, in place, every node, constant and shape note that the given tensors do not need."""
     net = Net(graph)

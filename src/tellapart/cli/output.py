@@ -49,5 +49,5 @@ def printable(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """A line for people, beside the result: stderr."""
-    print(text, file=sys.stderr)
+    """Lines for people, beside the result: stderr."""
+    print("\n".join(map(plain, text.split("\n"))), file=sys.stderr)

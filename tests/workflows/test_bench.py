@@ -64,6 +64,21 @@ def test_the_score_is_what_training_would_say(parts: Path) -> None:
     assert found.verdict[0].startswith("tiny is the only candidate: macro F1 ")
 
 
+def test_training_images_are_not_called_held_back(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "parts" / "train", {"bad": 8, "good": 8}).parent
+    found = bench(data, backbones=[backbone_file()], options=UNCACHED)
+    told = (
+        "held-out folds of all 16 images, which chose the thresholds too: without a test split the figures are somewhat "
+        "too good"
+    )
+    assert not found.of_their_own
+    assert f"judged on   {told}" in found.notes()
+    assert found.to_json()["judged_on"] == told
+    html = render(found)
+    assert html.count(told) == 2
+    assert "held-back" not in html
+
+
 def test_every_candidate_is_judged_on_the_same_images_and_failures_are_listed(parts: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.onnx").write_bytes(backbone_file().read_bytes()[:500])
     asked = candidates(["classic", "clasic", tmp_path / "cut.onnx"])
@@ -305,6 +320,7 @@ def test_the_lines_say_what_was_compared_and_how() -> None:
     assert found.notes() == (
         "data        90 of 5,000 labelled images, drawn by label and split, groups whole; the same 30 judge every candidate",
         "split       60 train, 30 test",
+        "judged on   the 30 images of the held-back split",
         "time        16 of the images, one thread, medians of 5 rounds in turn",
         "warning     other programs used the processor: times are up to 1.6 times too long; run it again",
         "failed      x: no such thing",

@@ -159,7 +159,7 @@ class _Run:
         self.progress("finding near-duplicates", 0, 0)
         options = self.options
         parted = partition(first, schema, how=options.split, seed=options.seed, cache_dir=options.cache_dir)
-        scored, groups = self._judge(entries, schema, parted)
+        scored, groups, of_their_own = self._judge(entries, schema, parted)
         pictures = self._pictures(first.dataset, entries[0])
         timings = measure(
             [(entry.contestant.spec, entry.contestant.network) for entry in entries],
@@ -176,6 +176,7 @@ class _Run:
             n_drawn=len(self.dataset),
             n_images=len(first),
             n_judged=len(scored[0]),
+            of_their_own=of_their_own,
             refusals=tuple(first.dataset.refusals),
             split=parted.summary(),
             executions=self._executions(entries, pictures) if options.threads else (),
@@ -223,19 +224,19 @@ class _Run:
 
     def _judge(
         self, entries: Sequence[_Entry], schema: LabelSchema, parted: Partition
-    ) -> tuple[list[Scored], list[str]]:
-        """Answers of every candidate for the same images, and the groups of these."""
+    ) -> tuple[list[Scored], list[str], bool]:
+        """Answers of every candidate for the same images, the groups of these, and whether they were held back."""
         options = self.options
-        scored, groups = [], list[str]()
+        scored, groups, of_their_own = [], list[str](), True
         for entry in entries:
             self.progress(f"{entry.name}: fitting the head", 0, 0)
             embedder = Embedder(entry.contestant.spec, entry.contestant.network, limits=options.limits)
             probe = ProbeOptions(Aim.parse(options.aim), seed=options.seed)
             fitting = Fitting(entry.images, schema, parted, probe, embedder)
             held = fitting.judge(*fitting.fit(entry.name))
-            groups = fitting.groups(held.rows)
+            groups, of_their_own = fitting.groups(held.rows), held.of_their_own
             scored.append(score(held.probabilities, fitting.targets(held.rows), schema, decisions=held.decisions))
-        return scored, groups
+        return scored, groups, of_their_own
 
     def _pictures(self, dataset: Dataset, entry: _Entry) -> list[Picture]:
         """A few images from all over the data set."""

@@ -12,12 +12,14 @@ from tellapart.evaluation.wording import between, capital, metric_name, number
 from tellapart.workflows.bench_result import Bench, Row, ways_table
 from tellapart.workflows.timing import BATCH
 
-_HOW = (
-    "Score: a linear head on the frozen backbone, fitted as `tellapart train` does, judged on the same held-back images for "
-    "every candidate; intervals are 95 %. Against the best: the paired difference on these images. The best one of many "
-    "is partly the luckiest one, so small differences mean less than their intervals say.",
+_SCORE = (
+    "Score: a linear head on the frozen backbone, fitted as `tellapart train` does, judged on the same images for every "
+    "candidate ({judged_on}); intervals are 95 %. Against the best: the paired difference on these images. The best one of "
+    "many is partly the luckiest one, so small differences mean less than their intervals say."
+)
+_TIME = (
     f"Time: milliseconds per image on one thread. Decode: from the file to the network's pixels. Network: one image at a "
-    f"time, and {BATCH} at a time. The picture shows decoding and network together, one image at a time.",
+    f"time, and {BATCH} at a time. The picture shows decoding and network together, one image at a time."
 )
 
 
@@ -31,7 +33,7 @@ def render(bench: Bench) -> str:
         section("threads", "Threads and batches", _threads(bench)),
         section("failed", "Could not be used", _failed(bench)),
         section("data", "The images", *(paragraph(line, _style(line)) for line in _facts(bench))),
-        section("how", "How it was measured", *map(paragraph, _HOW)),
+        section("how", "How it was measured", *map(paragraph, _how(bench))),
     ]
     return page("Backbones compared", header, "\n".join(part for part in main if part))
 
@@ -108,6 +110,10 @@ def _threads(bench: Bench) -> str:
 def _failed(bench: Bench) -> str:
     rows = [[text(one.candidate), text(one.sentence)] for one in bench.failures]
     return table("Candidates and reasons", ["Candidate", "Why"], rows) if rows else ""
+
+
+def _how(bench: Bench) -> tuple[str, str]:
+    return _SCORE.format(judged_on=bench.judged_on), _TIME
 
 
 def _facts(bench: Bench) -> list[str]:

@@ -10,6 +10,7 @@ from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.wording import metric_name
 from tellapart.records import Refusal
 from tellapart.workflows.execution import Execution
+from tellapart.workflows.fitting import judged_on
 from tellapart.workflows.timing import BATCH, Timing
 
 SCORE = "f1_macro"
@@ -64,7 +65,8 @@ def _timing(timing: Timing) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Bench:
     """All candidates, the best score first. Of `n_available` labelled images `n_drawn` were drawn, `n_images` could be
-    used by every candidate, and `n_judged` of these judged; `split` are the lines that `train` prints about its split.
+    used by every candidate, and `n_judged` of these judged: held-back ones, or where there are none (`of_their_own`
+    False) those of the training in held-out folds. `split` are the lines that `train` prints about its split.
     `accuracy_metric` is "subset_accuracy" where images have several labels.
     """
 
@@ -79,6 +81,7 @@ class Bench:
     executions: tuple[Execution, ...] = ()
     seed: int = 0
     accuracy_metric: str = "accuracy"
+    of_their_own: bool = True
 
     @property
     def best(self) -> Row:
@@ -115,6 +118,11 @@ class Bench:
             f"{self.n_judged:,} images are too few to be sure ({_difference(faster)}).",
         )
 
+    @property
+    def judged_on(self) -> str:
+        """Which images judge, in the words of `train`."""
+        return judged_on(self.n_judged, of_their_own=self.of_their_own)
+
     def notes(self) -> tuple[str, ...]:
         """Facts and warnings in the form of `train`'s summary."""
         n_timed = self.rows[0].timing.n_images
@@ -123,6 +131,7 @@ class Bench:
             + (", drawn by label and split, groups whole" if self.n_drawn < self.n_available else "")
             + f"; the same {self.n_judged:,} judge every candidate",
             *self.split,
+            f"judged on   {self.judged_on}",
             f"time        {n_timed} of the images, one thread, medians of {self._rounds} rounds in turn",
         ]
         if any(row.timing.disturbed for row in self.rows):
@@ -153,6 +162,7 @@ class Bench:
             },
             "refused": [refusal.to_json() for refusal in self.refusals],
             "split": list(self.split),
+            "judged_on": self.judged_on,
             "batch": BATCH,
             "threads": [_execution(one) for one in self.executions],
             "seed": self.seed,

@@ -41,6 +41,21 @@ class HeldBack:
         """True when the images took no part in the training."""
         return self.ood_scores is not None
 
+    @property
+    def judged_on(self) -> str:
+        """Which images judge, in words."""
+        return judged_on(len(self.rows), of_their_own=self.of_their_own)
+
+
+def judged_on(n: int, *, of_their_own: bool) -> str:
+    """Which `n` images judge, in words."""
+    if of_their_own:
+        return f"the {n:,} images of the held-back split"
+    return (
+        f"held-out folds of all {n:,} images, which chose the thresholds too: "
+        "without a test split the figures are somewhat too good"
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Fitting:

@@ -181,14 +181,8 @@ class Work:
         return data_facts(self.dataset, self.images, self.fitting.schema, len(conflicts))
 
     def _training_facts(self, probe: Probe, held: HeldBack, seconds: float) -> dict[str, Any]:
-        how = (
-            f"the {len(held.rows):,} images of the held-back split"
-            if held.of_their_own
-            else f"held-out folds of all {len(held.rows):,} images, which chose the thresholds too: "
-            "without a test split the figures are somewhat too good"
-        )
         missed = [n for n, ok in zip(self.fitting.schema.names, probe.thresholds.reached, strict=True) if not ok]
-        summary = [*self.parted.summary(), f"judged on   {how}"]
+        summary = [*self.parted.summary(), f"judged on   {held.judged_on}"]
         if missed:
             summary.append(
                 f"warning     the aim {probe.thresholds.aim} is not reached with confidence for: {', '.join(missed)}"
@@ -198,7 +192,7 @@ class Work:
             "folds": probe.n_folds,
             "aim": str(probe.thresholds.aim),
             "seed": self.fitting.options.seed,
-            "judged_on": how,
+            "judged_on": held.judged_on,
             "split": self.parted.how,
             "splits": dict(zip(self.parted.splits.names, self.parted.splits.sizes, strict=True)),
             "groups": len(np.unique(self.parted.groups)),

@@ -79,6 +79,17 @@ def test_training_images_are_not_called_held_back(tmp_path: Path) -> None:
     assert "held-back" not in html
 
 
+def test_choosing_on_the_images_that_judge_is_disclosed() -> None:
+    told = "the best of 2 is chosen on these images: the winner's figure is somewhat too good"
+    found = result(row("big", 0.8, 40), row("small", 0.79, 5, -0.04, 0.02))
+    assert f"chosen on   {told}" in found.notes()
+    assert found.to_json()["chosen_on"] == told
+    assert "somewhat too good" in render(found)
+    alone = result(row("big", 0.8, 40))
+    assert alone.to_json()["chosen_on"] is None
+    assert not any(line.startswith("chosen on") for line in alone.notes())
+
+
 def test_every_candidate_is_judged_on_the_same_images_and_failures_are_listed(parts: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.onnx").write_bytes(backbone_file().read_bytes()[:500])
     asked = candidates(["classic", "clasic", tmp_path / "cut.onnx"])

@@ -76,8 +76,10 @@ def bench(
 ) -> Bench:
     """Compare backbones on labelled images; without names all that are there without a network.
 
-    Every candidate sees the same images, split and folds as `train` would use; a candidate that fails is listed with its
-    reason. `output` names a report.html to write. Score: macro F1 and accuracy of the answers on the test split.
+    Every candidate sees the same images, split and folds: on all images those of `train`; a sample is split anew, so that
+    images that judge here may train there. The best is chosen on the images that judge, which makes its figure somewhat
+    too good. A candidate that fails is listed with its reason. `output` names a report.html to write. Score: macro F1 and
+    accuracy of the answers on the test split, without one on held-out folds.
 
     Raises:
         BackboneError: not one candidate can be used.

@@ -123,6 +123,13 @@ class Bench:
         """Which images judge, in the words of `train`."""
         return judged_on(self.n_judged, of_their_own=self.of_their_own)
 
+    @property
+    def chosen_on(self) -> str | None:
+        """What the choice does to the winner's figure; None where there was nothing to choose."""
+        if len(self.rows) < 2:
+            return None
+        return f"the best of {len(self.rows):,} is chosen on these images: the winner's figure is somewhat too good"
+
     def notes(self) -> tuple[str, ...]:
         """Facts and warnings in the form of `train`'s summary."""
         n_timed = self.rows[0].timing.n_images
@@ -132,6 +139,7 @@ class Bench:
             + f"; the same {self.n_judged:,} judge every candidate",
             *self.split,
             f"judged on   {self.judged_on}",
+            *([f"chosen on   {self.chosen_on}"] if self.chosen_on else []),
             f"time        {n_timed} of the images, one thread, medians of {self._rounds} rounds in turn",
         ]
         if any(row.timing.disturbed for row in self.rows):
@@ -163,6 +171,7 @@ class Bench:
             "refused": [refusal.to_json() for refusal in self.refusals],
             "split": list(self.split),
             "judged_on": self.judged_on,
+            "chosen_on": self.chosen_on,
             "batch": BATCH,
             "threads": [_execution(one) for one in self.executions],
             "seed": self.seed,

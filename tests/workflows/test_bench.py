@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,37 @@ def test_a_network_that_takes_another_size_is_listed(parts: Path, monkeypatch: p
     found = bench(parts, backbones=candidates([backbone_file()], sizes_px=[16, 32]), options=UNCACHED)
     assert [row.name for row in found.rows] == ["tiny 32 px"]
     assert found.failures == (Failure("tiny 16 px", "takes images of 32×32 px only", "backbone_invalid"),)
+
+
+def test_a_network_that_refuses_every_image_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_folders(tmp_path / "parts" / "train", {"bad": 6, "good": 6}).parent
+    (data / "train" / "good" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    plain = OnnxBackbone.run
+
+    def picky(self: OnnxBackbone, batch: np.ndarray) -> Features:
+        if batch.shape[1] == 16 and batch.any():
+            raise BackboneError(ta.Reason.BACKBONE_INVALID, "answered NaN")
+        return plain(self, batch)
+
+    monkeypatch.setattr(OnnxBackbone, "run", picky)
+    found = bench(data, backbones=candidates([backbone_file()], sizes_px=[16, 32]), options=UNCACHED)
+    assert [one.name for one in found.rows] == ["tiny 32 px"]
+    (failure,) = found.failures
+    assert (failure.candidate, failure.reason) == ("tiny 16 px", "backbone_invalid")
+    assert failure.sentence == (
+        "it cannot use 12 of the 13 images; the first: train/bad/0000.png: answered NaN [backbone_invalid]"
+    )
+
+
+def test_data_without_a_readable_image_is_the_fault_of_no_network(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "parts", {"bad": 2, "good": 2})
+    for path in data.rglob("*.png"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ta.DataError) as caught:
+        bench(data, backbones=[backbone_file()], options=UNCACHED)
+    assert caught.value.reason is ta.Reason.DATASET_EMPTY
+    assert str(caught.value).startswith("none of the images can be used, 4 refused; the first: ")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_an_image_that_one_network_refuses_is_left_out_for_all(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

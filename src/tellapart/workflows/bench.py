@@ -24,11 +24,11 @@ from tellapart.evaluation.units import units_of
 from tellapart.files import replacing
 from tellapart.heads.aims import Aim
 from tellapart.image.types import DecodeLimits
-from tellapart.records import LabelSchema, Task
+from tellapart.records import LabelSchema, Refusal, Task
 from tellapart.training.linear_probe import ProbeOptions
 from tellapart.workflows.bench_result import SCORE, Bench, Failure, Row
 from tellapart.workflows.candidates import Candidate, Contestant, Opener, candidates, names
-from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
+from tellapart.workflows.embedding import EmbeddedDataset, Embedder, NothingUsable, embed_dataset
 from tellapart.workflows.execution import Execution, measure_execution
 from tellapart.workflows.fitting import Fitting, schema_of, without_empty_labels
 from tellapart.workflows.image_size import own_spec
@@ -217,12 +217,20 @@ class _Run:
             self.progress(f"{name}: {stage}", done, total)
 
         embedder = Embedder(contestant.spec, contestant.network, options.cache_dir, options.limits, options.workers)
-        images = embed_dataset(self.dataset, embedder, progress=told)
-        own = [r for r in images.dataset.refusals if r.code == Reason.BACKBONE_INVALID.value]
-        if len(own) > _MOST_REFUSED * len(self.dataset):
+        try:
+            images = embed_dataset(self.dataset, embedder, progress=told)
+        except NothingUsable as error:
+            self._check_refusals(error.refusals, most=0)
+            raise  # the images' own fault: no other candidate can read them either
+        self._check_refusals(images.dataset.refusals, most=_MOST_REFUSED * len(self.dataset))
+        return _Entry(contestant, name, images)
+
+    def _check_refusals(self, refusals: Sequence[Refusal], *, most: float) -> None:
+        """Raise `BackboneError` when the network refused more than `most` images; broken files do not count."""
+        own = [refusal for refusal in refusals if refusal.code == Reason.BACKBONE_INVALID.value]
+        if len(own) > most:
             message = f"it cannot use {len(own):,} of the {len(self.dataset):,} images; the first: {own[0].sentence}"
             raise BackboneError(Reason.BACKBONE_INVALID, message)
-        return _Entry(contestant, name, images)
 
     def _judge(
         self, entries: Sequence[_Entry], schema: LabelSchema, parted: Partition

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,11 +70,23 @@ class EmbeddedDataset:
         )
 
 
+class NothingUsable(DataError):
+    """Not one image gave an embedding; `refusals` say why."""
+
+    def __init__(self, refused_before: Sequence[Refusal], refusals: Sequence[Refusal]) -> None:
+        super().__init__(Reason.DATASET_EMPTY, _nothing_usable([*refused_before, *refusals]))
+        self.refused_before, self.refusals = tuple(refused_before), tuple(refusals)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle between processes."""
+        return type(self), (self.refused_before, self.refusals)
+
+
 def embed_dataset(dataset: Dataset, embedder: Embedder, *, progress: Progress = silent) -> EmbeddedDataset:
     """Embed every image of a data set once; bad images are added to its refusals.
 
     Raises:
-        DataError: `dataset_empty` when no image at all can be used.
+        NothingUsable: `dataset_empty` when no image at all can be used.
     """
     with ExitStack() as stack:
         run = _Run(dataset, embedder, _open_cache(embedder, stack), progress)
@@ -81,7 +94,7 @@ def embed_dataset(dataset: Dataset, embedder: Embedder, *, progress: Progress = 
     kept = [(row, outcome) for row, outcome in enumerate(found) if isinstance(outcome, Embedded)]
     refusals = [outcome for outcome in found if isinstance(outcome, Refusal)]
     if not kept:
-        raise DataError(Reason.DATASET_EMPTY, _nothing_usable([*dataset.refusals, *refusals]))
+        raise NothingUsable(dataset.refusals, refusals)
     rows = [row for row, _ in kept]
     images = [outcome for _, outcome in kept]
     seen = [image.observation for image in images if image.observation is not None]

@@ -1,4 +1,4 @@
-"""`tellapart data import|export|split|formats|generate`."""
+"""`tellapart data import|export|split|fix|diff|log|formats|generate`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tellapart.cli.data_repair import diff, fix, log
 from tellapart.cli.environment import cache_dir, decode_limits
 from tellapart.cli.options import (
     FORMAT,
@@ -182,6 +183,10 @@ def generate(
             seed=seed,
         )
     print(plain(f"{output}: {parts * frames} photos of {parts} bottles"))
+
+
+for command in (fix, diff, log):
+    data.add_command(command)
 
 
 def _tell(dataset: Dataset, output: Path, *, as_json: bool) -> None:

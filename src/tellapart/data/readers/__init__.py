@@ -19,6 +19,7 @@ from tellapart.data.readers.label_studio import LabelStudio
 from tellapart.data.readers.parquet import Parquet
 from tellapart.data.readers.protocol import Reader, ReadKeywords, ReadOptions, ReadResult
 from tellapart.data.readers.rows import sample_order
+from tellapart.data.revision_files import TABLE, is_revision
 from tellapart.errors import DataError, Reason
 from tellapart.records import Task
 
@@ -81,6 +82,8 @@ def read(
     """See `Dataset.read`."""
     path = Path(path)
     asked = None if task is None else as_task(task)
+    if format is None and is_revision(path):
+        path = path / TABLE
     if format is None and _is_saved(path):
         return _reread(Dataset.from_parquet(path, root=options.get("images")), label_map, asked, positive)
     one = reader(format or sniff(path))

@@ -1,0 +1,201 @@
+"""`fixes.csv`: one proposed repair per line, made to be edited by a person in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast, get_args
+
+from tellapart.data.hygiene.protocol import Action
+from tellapart.data.labels import parse_labels
+from tellapart.data.readers.csv_file import csv_rows
+from tellapart.data.split_names import normalise_split
+from tellapart.data.table import atomic_path
+from tellapart.errors import DataError, Reason
+
+COLUMNS = ("accept", "uri", "action", "value", "was", "check", "why", "id", "region")
+ACTIONS: tuple[Action, ...] = get_args(Action)
+Fault = tuple[int, str]
+"""A line and what is wrong with it."""
+_YES, _NO = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0", "")
+_OPTIONAL = ("was", "check", "why", "id", "region")
+# A cell that begins like this is a formula to spreadsheets, and file names come from anywhere (OWASP, CSV injection).
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_SHOWN_FAULTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One line. `uri` and `region` (JSON, "" for a whole image) name the sample, `id` the bytes it was proposed for.
+
+    `value` is the new label (several as `a|b`), group or split. `was` is what `value` replaces, "" where nobody said. A
+    merge is about the label `was` of all images, its `uri` is "".
+    """
+
+    action: Action
+    uri: str = ""
+    value: str = ""
+    was: str = ""
+    check: str = ""
+    why: str = ""
+    id: str = ""
+    region: str = ""
+    accept: bool = True
+    line: int = 0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The sample it is about."""
+        return self.uri, self.region
+
+    @property
+    def named(self) -> str:
+        """The line as faults call it; for a fix made in Python, what it is about."""
+        return f"line {self.line}" if self.line else f"{self.action} {self.uri or self.was!r}"
+
+
+def write_fixes(fixes: Iterable[Fix], path: Path) -> None:
+    """Write the file, whole or not at all; UTF-8 with the mark by which Excel knows it.
+
+    Raises:
+        DataError: write_failed.
+    """
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8-sig", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(COLUMNS)
+        out.writerows([_guarded(cell) for cell in _cells(fix)] for fix in fixes)
+
+
+def read_fixes(path: Path) -> tuple[Fix, ...]:
+    """Read the file in any form in which spreadsheets save it: comma, semicolon or tab, columns in any order.
+
+    Raises:
+        DataError: dataset_not_found; dataset_format, when it is no such file; bad_row, with all faults and their lines.
+    """
+    fixes, faults = parse_fixes(path)
+    refuse_faults(faults, str(path))
+    return fixes
+
+
+def parse_fixes(path: Path) -> tuple[tuple[Fix, ...], list[Fault]]:
+    """The lines that can be understood, and what is wrong with the others; raises what is wrong with the whole."""
+    if not path.is_file():
+        raise DataError(Reason.DATASET_NOT_FOUND, f"there is no file {path}")
+    rows = csv_rows(path)
+    header = _header(path, next(rows, (0, None, "it is empty")))
+    fixes, faults = [], []
+    for line, cells, fault in rows:
+        try:
+            fixes.append(_parsed(line, header, cells, fault))
+        except DataError as error:
+            faults.append((line, f"line {line}: {error}"))
+    return tuple(fixes), faults
+
+
+def refuse_faults(faults: Iterable[Fault], where: str) -> None:
+    """DataError bad_row with all faults by line; nothing when there are none."""
+    told = [fault for _, fault in sorted(faults, key=lambda one: one[0])]
+    if not told:
+        return
+    shown = told[:_SHOWN_FAULTS]
+    if len(told) > len(shown):
+        shown.append(f"and {len(told) - len(shown):,} more")
+    many = "1 fault" if len(told) == 1 else f"{len(told):,} faults"
+    raise DataError(Reason.BAD_ROW, f"{where} has {many}, so nothing was changed:\n  " + "\n  ".join(shown))
+
+
+def accept_all(fixes: Iterable[Fix]) -> tuple[Fix, ...]:
+    """Every fix accepted, whatever a person said, but for those that contradict an earlier one."""
+    return tuple(settled(replace(fix, accept=True) for fix in fixes))
+
+
+def settled(fixes: Iterable[Fix]) -> Iterator[Fix]:
+    """The fixes, of which those that contradict an earlier accepted one are no longer accepted."""
+    taken: set[tuple[object, ...]] = set()
+    for fix in fixes:
+        about = _about(fix)
+        if fix.accept and (about in taken or (("content", fix.key) in taken and fix.action != "merge")):
+            yield replace(fix, accept=False)
+            continue
+        if fix.accept:
+            # A relabelled image may be grouped and moved as well; one that is dropped is gone.
+            taken |= {about, ("content", fix.key)} if fix.action == "drop" else {about}
+        yield fix
+
+
+def _about(fix: Fix) -> tuple[object, ...]:
+    """What a fix settles: two accepted ones about the same thing contradict each other."""
+    if fix.action == "merge":
+        return "merge", fix.was
+    return ("labels" if fix.action in ("drop", "relabel") else fix.action), fix.key
+
+
+def _cells(fix: Fix) -> list[str]:
+    values = {name: getattr(fix, name) for name in COLUMNS} | {"accept": "yes" if fix.accept else "no"}
+    return [values[name] for name in COLUMNS]
+
+
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _header(path: Path, row: tuple[int, list[str] | None, str]) -> list[str]:
+    _, cells, fault = row
+    names = [name.strip().lower() for name in cells or ()]
+    missing = [name for name in COLUMNS if name not in names and name not in _OPTIONAL]
+    if missing:
+        said = fault or f"no column {', '.join(missing)}"
+        message = f"{path} is no list of fixes: {said}; `tellapart check DATA --proposals fixes.csv` writes one"
+        raise DataError(Reason.DATASET_FORMAT, message)
+    return names
+
+
+def _parsed(line: int, header: Sequence[str], cells: Sequence[str] | None, fault: str) -> Fix:
+    if cells is None or len(cells) != len(header):
+        told = fault or f"{len(cells or ())} fields, the header has {len(header)}"
+        raise DataError(Reason.BAD_ROW, told)
+    values = {name: _unguarded(cell) for name, cell in zip(header, cells, strict=True)}
+    accept, action = values["accept"].strip().lower(), values["action"].strip().lower()
+    wrong = []
+    if accept not in (*_YES, *_NO):
+        wrong.append(f"accept is yes or no, got {values['accept']!r:.40}")
+    if action not in ACTIONS:
+        wrong.append(f"action is one of {', '.join(ACTIONS)}, got {values['action']!r:.40}")
+    else:
+        wrong += _wrong_value(action, values)
+    if wrong:
+        raise DataError(Reason.BAD_ROW, "; ".join(wrong))
+    return Fix(
+        cast(Action, action),
+        values["uri"],
+        values["value"].strip(),
+        **{name: values.get(name, "") for name in _OPTIONAL},
+        accept=accept in _YES,
+        line=line,
+    )
+
+
+def _wrong_value(action: Action, values: dict[str, str]) -> list[str]:
+    value, wrong = values["value"].strip(), []
+    if action == "merge":
+        if not values.get("was"):
+            wrong.append("merge needs the label to be replaced in was")
+    elif not values["uri"]:
+        wrong.append(f"{action} needs the image in uri")
+    if action == "move" and normalise_split(value) is None:
+        wrong.append(f"move needs train, val or test in value, got {value!r:.40}")
+    elif action not in ("drop", "move") and not value:
+        wrong.append(f"{action} needs the new {'group' if action == 'group' else 'label'} in value")
+    elif action == "relabel":
+        try:
+            parse_labels(value)
+        except DataError as error:
+            wrong.append(str(error))
+    return wrong

@@ -490,3 +490,35 @@ def test_a_report_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"the report could not be written to {tmp_path / 'no' / 'b.html'}: No such file or directory"
     )
+
+
+def test_where_no_report_can_be_written_nothing_is_begun(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for output, fault in (
+        (tmp_path / "no" / "b.html", f"{tmp_path / 'no'} is no folder to write in"),
+        (tmp_path / "file" / "b.html", f"{tmp_path / 'file'} is no folder to write in"),
+        (tmp_path, "that is a folder"),
+    ):
+        with pytest.raises(ta.DataError) as caught:
+            bench(tmp_path / "no data", output=output)
+        assert str(caught.value) == f"the report cannot be written to {output}: {fault}"
+        ran = run("backbones", "bench", tmp_path / "no data", "-o", output)
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err == f"error: the report cannot be written to {output}: {fault} [write_failed]\n"
+    benching.check_report(Path("/dev/null"))
+
+
+def test_a_report_that_cannot_be_written_costs_no_comparison(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ta.DataError(ta.Reason.WRITE_FAILED, "the report could not be written: No space left on device")
+
+    monkeypatch.setattr(benching, "bench", lambda *_, **__: result(row("big", 0.8, 40)))
+    monkeypatch.setattr("tellapart.workflows.bench_report.render", full)
+    command = ["backbones", "bench", parts, "--backbone", backbone_file(), "-o", tmp_path / "b.html"]
+    ran = run(*command)
+    assert ran.code == 1
+    assert ran.out.endswith("big is the only candidate: macro F1 0.800 (0.700–0.900), 40 ms.\n")
+    assert "No space left on device [write_failed]" in ran.err
+    assert run(*command, "--json").json["best"] == "big"

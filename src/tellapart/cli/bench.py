@@ -87,12 +87,13 @@ def bench(
     or one that is clearly faster and not worse beyond chance.
     """
     from tellapart.data.dataset import Dataset
-    from tellapart.workflows.bench import BenchOptions, offline_backbones
+    from tellapart.workflows.bench import BenchOptions, check_report, offline_backbones, write
     from tellapart.workflows.bench import bench as run
     from tellapart.workflows.bench_result import lines
     from tellapart.workflows.candidates import candidates
 
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-bench.html")
+    check_report(output)
     asked = candidates(backbones or offline_backbones(store()), sizes_px=sizes, preprocess=specs)
     dataset = Dataset.read(
         data,
@@ -119,10 +120,12 @@ def bench(
         announce=note,
     )
     with progress() as shown:
-        found = run(dataset, backbones=asked, output=output, options=options, progress=shown)
+        found = run(dataset, backbones=asked, options=options, progress=shown)
+    # Printed first: a disk that is full by now must not cost the comparison.
     if as_json:
-        print(pretty(found.to_json()))
-        return
-    for line in [*found.notes(), "", *lines(found), "", *found.verdict]:
-        print(plain(line))
-    note(f"\nreport  {output}")
+        print(pretty(found.to_json()), flush=True)
+    else:
+        print("\n".join(map(plain, [*found.notes(), "", *lines(found), "", *found.verdict])), flush=True)
+    write(found, output)
+    if not as_json:
+        note(f"\nreport  {output}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,8 +84,11 @@ def bench(
 
     Raises:
         BackboneError: not one candidate can be used.
+        DataError: `write_failed`, before any work where no report can be written to `output`.
         DataError, TrainingError, SettingsError: as `train`.
     """
+    if output is not None:
+        check_report(Path(output))
     named = backbones or offline_backbones(options.store)
     asked = tuple(one if isinstance(one, Candidate) else candidates([one])[0] for one in named)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
@@ -117,6 +121,20 @@ def sample(dataset: Dataset, schema: LabelSchema, n: int, seed: int) -> Dataset:
         seed=seed,
     )
     return dataset.subset(parts.rows("train"))
+
+
+def check_report(path: Path) -> None:
+    """Raise `DataError` (`write_failed`) before long work, when no report can be written there."""
+    folder = Path(os.path.realpath(path)).parent
+    if path.is_dir():
+        fault = "that is a folder"
+    elif path.exists() and not path.is_file():
+        return  # a device or pipe, which is written to and not replaced
+    elif not folder.is_dir() or not os.access(folder, os.W_OK):
+        fault = f"{folder} is no folder to write in"
+    else:
+        return
+    raise DataError(Reason.WRITE_FAILED, f"the report cannot be written to {path}: {fault}")
 
 
 def write(found: Bench, path: Path) -> None:

@@ -33,6 +33,7 @@ from tellapart.workflows.export import export
 from tellapart.workflows.int8_result import Int8Model
 from tellapart.workflows.predict import predict
 from tellapart.workflows.quantize import quantize
+from tellapart.workflows.relabelled import _differ
 from tellapart.workflows.timing import Timing
 from tellapart.workflows.verify import verify
 
@@ -219,6 +220,58 @@ def test_images_the_model_does_not_know_are_left_out(tmp_path: Path) -> None:
     assert result.n_left_out == 1
     assert "left out    1 images that the model was not trained or judged with" in result.summary()
     assert reference(tmp_path / "m")["id"].equals(reference(model_folder())["id"])
+
+
+def relabelled(folder: Path, split: str, n: int, label: str = "") -> Path:
+    """The photos with `n` images of a split under another label."""
+    data = Path(shutil.copytree(photos(), folder / "photos"))
+    uris = [row["uri"] for row in reference(model_folder()).iter_rows(named=True) if row["split"] == split][:n]
+    for uri in uris:
+        was = Path(uri).parent.name
+        target = data / (label or {"blue": "green", "green": "red", "red": "blue"}[was])
+        target.mkdir(exist_ok=True)
+        (data / uri).rename(target / f"from-{was}-{Path(uri).name}")
+    return data
+
+
+def test_changed_labels_of_held_back_images_are_refused(tmp_path: Path) -> None:
+    data = relabelled(tmp_path, "test", 2)
+    n = (reference(model_folder())["split"] == "test").sum()
+    assert refused(lambda: quantize(model_folder(), data, output=tmp_path / "m", max_loss=1)) == (
+        Reason.LABEL_CONFLICT,
+        f"2 of the {n} held-back images have other labels than when the model {model_folder()} was trained, and the loss by "
+        "int8 would be measured against these; train the model again on the labels as they are now, or name the data as it "
+        "was",
+    )
+    assert not (tmp_path / "m").exists()
+
+
+def test_changed_labels_of_training_images_are_a_warning(tmp_path: Path) -> None:
+    result = quantize(model_folder(), relabelled(tmp_path, "train", 1), output=tmp_path / "m", max_loss=1)
+    told = (
+        "1 of the images that fitted the float model have other labels by now, and the int8 model learned from these: the "
+        "difference is not that of int8 alone; train the float model again for a fair one"
+    )
+    assert result.warnings()[0] == told
+    assert result.to_json()["relabelled"] == 1
+    assert read_card(tmp_path / "m").training["summary"][-1] == f"warning     {told}"
+
+
+def test_a_new_class_is_named(tmp_path: Path) -> None:
+    data = relabelled(tmp_path, "train", 2, label="violet")
+    assert refused(lambda: quantize(model_folder(), data, output=tmp_path / "m", max_loss=1)) == (
+        Reason.UNKNOWN_LABEL,
+        f"2 of the images that the model {model_folder()} was trained and judged with have a label by now that it does not "
+        "know: 'violet'; train the model again on the labels as they are now, or name the data as it was",
+    )
+
+
+def test_regions_and_copies_are_compared_by_what_they_say() -> None:
+    a, b = ("bolt",), ("nut",)
+    assert not _differ([a, b], [b, a])
+    assert not _differ([a, a, b], [a, b])  # a copy more
+    assert _differ([a, a, b], [a, b, b])
+    assert _differ([a], [b])
 
 
 def test_other_data_is_refused(tmp_path: Path) -> None:

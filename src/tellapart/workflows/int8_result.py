@@ -18,7 +18,8 @@ MAX_LOSS = 0.005
 @dataclass(frozen=True, slots=True)
 class Int8Model:
     """The int8 `classifier` beside its parent: `comparisons` of accuracy and macro F1 (int8 minus float, on the same held-back
-    images), `timings` of float and int8, and what was done to the backbone. `n_left_out` images the parent does not know.
+    images), `timings` of float and int8, and what was done to the backbone. `n_left_out` images the parent does not know,
+    `n_relabelled` of those that fitted it have other labels by now.
     """
 
     classifier: Classifier
@@ -28,6 +29,7 @@ class Int8Model:
     timings: tuple[Timing, Timing]
     max_loss: float = MAX_LOSS
     n_left_out: int = 0
+    n_relabelled: int = 0
 
     @property
     def loss(self) -> float:
@@ -50,10 +52,20 @@ class Int8Model:
             lines.append(f"left out    {self.n_left_out:,} images that the model was not trained or judged with")
         return (*lines, *(f"warning     {text}" for text in self.warnings()))
 
+    @property
+    def relabelled(self) -> tuple[str, ...]:
+        """The warning about changed labels, if any."""
+        if not self.n_relabelled:
+            return ()
+        return (
+            f"{self.n_relabelled:,} of the images that fitted the float model have other labels by now, and the int8 model "
+            "learned from these: the difference is not that of int8 alone; train the float model again for a fair one",
+        )
+
     def warnings(self) -> tuple[str, ...]:
         """What speaks against using it."""
         before, after = self.timings
-        found = []
+        found = [*self.relabelled]
         if after.single_ms > before.single_ms or after.batch_ms > before.batch_ms:
             found.append(
                 "int8 is slower than float on this machine; keep the float model here, unless the smaller file counts"
@@ -76,6 +88,7 @@ class Int8Model:
             "path": self.classifier.location,
             **facts(self.figures, self.comparisons, self.timings),
             "left_out": self.n_left_out,
+            "relabelled": self.n_relabelled,
             "warnings": list(self.warnings()),
         }
 

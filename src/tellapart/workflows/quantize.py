@@ -35,7 +35,8 @@ from tellapart.workflows.int8_result import MAX_LOSS, Int8Model, facts, in_words
 from tellapart.workflows.memory import GROUPED, Memory
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
-from tellapart.workflows.reference import read_splits
+from tellapart.workflows.reference import read_labels, read_splits
+from tellapart.workflows.relabelled import check_labels
 from tellapart.workflows.timing import Picture, Timing, measure
 from tellapart.workflows.train import Work, check_outside
 
@@ -72,7 +73,7 @@ def quantize(
         ModelError: `quantization_loss`, then nothing is written; `model_incomplete` without reference.parquet.
         BackboneError: `backbone_invalid` for a backbone that is int8 already or has no trained weights.
         TrainingError: `no_test_data` when no image was held back; DataError: `read_failed` when `data` is not what the
-            model was trained on.
+            model was trained on, `label_conflict` or `unknown_label` when its labels changed since.
         SettingsError: `bad_setting`.
     """
     _check(model, output, max_loss, n_calibration)
@@ -94,7 +95,16 @@ def quantize(
     held = fitting.judge(classifier, probe)
     comparisons = home.compared(fitting, held, seed)
     timings = _timed(parent, int8, pictures[:_N_TIMED], progress)
-    found = Int8Model(classifier, parent.card.model_id, int8.figures, comparisons, timings, max_loss, home.n_left_out)
+    found = Int8Model(
+        classifier,
+        parent.card.model_id,
+        int8.figures,
+        comparisons,
+        timings,
+        max_loss,
+        home.n_left_out,
+        home.n_relabelled,
+    )
     _refuse_loss(found)
     work = Work(home.dataset, fitting, home.memory)
     whole = work.describe(classifier, probe, held, started=started, n_golden=0, progress=progress)
@@ -111,6 +121,7 @@ class _Home:
     embedder: Embedder
     memory: Memory
     n_left_out: int
+    n_relabelled: int
 
     @classmethod
     def of(
@@ -135,7 +146,8 @@ class _Home:
             )
         images = images.subset(ours)
         images = images.with_dataset(images.dataset.with_splits([known[name] for name in images.dataset.ids]))
-        return cls(parent, images.dataset, images, embedder, Memory(splits), int((~ours).sum()))
+        n_relabelled = check_labels(model, images.dataset, read_labels(reference), parent.schema)
+        return cls(parent, images.dataset, images, embedder, Memory(splits), int((~ours).sum()), n_relabelled)
 
     def calibration(self, n: int, seed: int) -> list[Picture]:
         """Images of the training split, one label after the other."""
@@ -236,8 +248,9 @@ def _with_origin(classifier: Classifier, found: Int8Model, model: str | Path) ->
     training: Mapping[str, Any] = classifier.card.training
     line = f"int8        made of {found.parent_id}: {in_words(found.comparisons[0])}"
     origin = {"parent": found.parent_id, **facts(found.figures, found.comparisons, found.timings)}
+    told = [line, *(f"warning     {text}" for text in found.relabelled)]
     return classifier.with_card(
-        training={**training, "summary": [*training["summary"], line], "int8": origin}
+        training={**training, "summary": [*training["summary"], *told], "int8": origin}
     ).enclosing(replace(classifier.enclosures, golden=record(classifier, golden)))
 
 

@@ -65,3 +65,15 @@ def read_splits(parquet: bytes, *, gone: bool = True) -> dict[str, str]:
     table = pl.read_parquet(io.BytesIO(parquet), columns=["id", "split", "confidence"])
     table = table if gone else table.filter(pl.col("confidence").is_not_null())
     return dict(zip(table["id"].to_list(), table["split"].to_list(), strict=True))
+
+
+def read_labels(parquet: bytes) -> dict[str, list[tuple[str, ...]]]:
+    """Image id → labels in a model's training, one entry for each row of that id: regions, copies of a file."""
+    import polars as pl
+
+    table = pl.read_parquet(io.BytesIO(parquet), columns=["id", "labels", "confidence"])
+    table = table.filter(pl.col("confidence").is_not_null())
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for image_id, labels in zip(table["id"].to_list(), table["labels"].to_list(), strict=True):
+        found.setdefault(image_id, []).append(tuple(sorted(labels)))
+    return found

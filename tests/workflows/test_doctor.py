@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from tests.cli.command import run
 
+from tellapart.backbones.protocol import BackboneCard
+from tellapart.backbones.store import Store
+from tellapart.cli.doctor import _surroundings
 from tellapart.errors import BackboneError, Reason
 from tellapart.workflows import doctor_checks as checks
 from tellapart.workflows.doctor import Diagnosis, examine, training
@@ -174,11 +177,43 @@ def test_settings_are_read_as_the_commands_read_them() -> None:
 
 def test_the_hub_is_told_apart_from_its_ban(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_is_missing", lambda _package: False)
-    assert checks.hub(Surroundings(Path(), {}, {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": ""})).sentence == (
-        "HF_HUB_OFFLINE=1: nothing is downloaded, only what was added before is found"
+    assert checks.hub(Surroundings(Path(), {}, "TRANSFORMERS_OFFLINE")).sentence == (
+        "TRANSFORMERS_OFFLINE is set: nothing is downloaded, only what was added before is found"
     )
+    allowed = "neither HF_HUB_OFFLINE nor TRANSFORMERS_OFFLINE forbids it: names on the hub may be downloaded"
+    assert checks.hub(Surroundings(Path())).sentence == allowed
     monkeypatch.setattr(checks, "_is_missing", lambda _package: True)
     assert checks.hub(Surroundings(Path())).remedy == "where you need it: pip install 'tellapart[hub]'"
+
+
+def test_a_variable_that_says_no_forbids_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_is_missing", lambda _package: False)
+    for value, told in (
+        ("0", "may be downloaded"),
+        ("", "may be downloaded"),
+        ("true", "HF_HUB_OFFLINE is set: nothing"),
+    ):
+        monkeypatch.setenv("HF_HUB_OFFLINE", value)
+        assert told in checks.hub(_surroundings()).sentence
+
+
+def test_the_file_of_an_added_backbone_is_looked_at(tmp_path: Path) -> None:
+    store, card = Store(tmp_path / "backbones"), BackboneCard("net", "MIT", "tests", "decode|upright|fit(8)", 4)
+    path = store.network_path(store.add("timm/net", b"network" * 1000, card, 0.0))
+
+    def told() -> Finding:
+        return checks.backbones(Surroundings(tmp_path))[-1]
+
+    assert told() == Finding("backbone", "ok", "timm/net, 0.01 MB, MIT, added")
+    path.write_bytes(b"garbage" * 1000)
+    assert told() == Finding(
+        "backbone",
+        "warn",
+        f"timm/net, 0.01 MB, MIT, added, but its file {path} is not the one that was added",
+        "tellapart backbones add timm/net",
+    )
+    path.unlink()
+    assert told().sentence == f"timm/net, 0.01 MB, MIT, added, but its file {path} is gone"
 
 
 def test_a_small_training_proves_that_it_works() -> None:

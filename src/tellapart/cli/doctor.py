@@ -39,6 +39,7 @@ def doctor(offline: bool, as_json: bool) -> None:
 
 def _surroundings() -> Surroundings:
     """The environment; a setting that cannot be is a finding, and no reason to stop."""
+    from tellapart.backbones.hub import offline_variable
     from tellapart.workflows.findings import BROKEN, Surroundings
 
     variables = {name: text for name, text in os.environ.items() if name.startswith("TELLAPART_")}
@@ -49,5 +50,4 @@ def _surroundings() -> Surroundings:
         folder = cache_dir()
     except (SettingsError, *BROKEN):
         folder = Path(settings.get("cache_dir") or Path.home() / ".cache" / "tellapart")
-    offline = {name: os.environ[name] for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if name in os.environ}
-    return Surroundings(folder, settings, offline)
+    return Surroundings(folder, settings, offline_variable())

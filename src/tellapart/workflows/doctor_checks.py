@@ -9,9 +9,14 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from platform import machine, python_version, system
+from typing import TYPE_CHECKING
 
+from tellapart.backbones.hub import OFFLINE_VARIABLES
 from tellapart.errors import BackboneError, SettingsError, TellapartError
 from tellapart.workflows.findings import BROKEN, Finding, Surroundings, first_line
+
+if TYPE_CHECKING:
+    from tellapart.backbones.store import Store
 
 # Module names of what every installation has; the package's name where it is another one.
 _LIBRARIES = {
@@ -229,22 +234,31 @@ def backbones(surroundings: Surroundings) -> list[Finding]:
         from tellapart.backbones.registry import available
         from tellapart.backbones.store import Store
 
-        entries = available(Store(surroundings.cache_dir / "backbones"))
+        store = Store(surroundings.cache_dir / "backbones")
+        entries = available(store)
     except (TellapartError, *BROKEN) as error:
         return [Finding("backbones", "fail", f"the backbones cannot be listed: {first_line(error)}")]
     found = []
     for one in entries:
-        kept = one.where == "shipped" or Path(one.where).is_file()
         place = "in the package" if one.where == "shipped" else "added"
         sentence = f"{one.name}, {one.n_bytes / 1e6:.2f} MB, {one.licence}, {place}"
-        if kept:
-            found.append(Finding("backbone", "ok", sentence))
+        fault = "" if one.where == "shipped" else _fault(store, one.name, Path(one.where))
+        if fault:
+            found.append(Finding("backbone", "warn", sentence + fault, f"tellapart backbones add {one.name}"))
         else:
-            remedy = f"tellapart backbones add {one.name}"
-            found.append(Finding("backbone", "warn", f"{sentence}, but its file {one.where} is gone", remedy))
+            found.append(Finding("backbone", "ok", sentence))
     return found or [
         Finding("backbones", "fail", "there is not one backbone", "pip install --force-reinstall tellapart")
     ]
+
+
+def _fault(store: Store, name: str, path: Path) -> str:
+    """What is wrong with the file of a backbone that was added."""
+    try:
+        store.verified(name)
+    except BackboneError:
+        return f", but its file {path} is " + ("not the one that was added" if path.exists() else "gone")
+    return ""
 
 
 def hub(surroundings: Surroundings) -> Finding:
@@ -254,11 +268,8 @@ def hub(surroundings: Surroundings) -> Finding:
             "names such as timm/… need the hub's client, which is not installed; what is listed above works without"
         )
         return Finding("hub", "ok", sentence, "where you need it: pip install 'tellapart[hub]'")
-    forbidden = [f"{name}={value}" for name, value in surroundings.offline_variables.items() if value]
-    if forbidden:
-        return Finding(
-            "hub", "ok", f"{', '.join(forbidden)}: nothing is downloaded, only what was added before is found"
-        )
-    return Finding(
-        "hub", "ok", "neither HF_HUB_OFFLINE nor TRANSFORMERS_OFFLINE is set: names on the hub may be downloaded"
-    )
+    if surroundings.offline_variable:
+        sentence = f"{surroundings.offline_variable} is set: nothing is downloaded, only what was added before is found"
+        return Finding("hub", "ok", sentence)
+    told = " nor ".join(OFFLINE_VARIABLES)
+    return Finding("hub", "ok", f"neither {told} forbids it: names on the hub may be downloaded")

@@ -32,13 +32,13 @@ class Finding:
 class Surroundings:
     """What the caller knows about the place: this package reads no environment itself.
 
-    `settings` are the TELLAPART_… variables by setting name, `offline_variables` those that forbid the hub the network, as
-    they are set. `cache_dir` is where embeddings are kept.
+    `settings` are the TELLAPART_… variables by setting name, `offline_variable` the one that forbids the hub the network
+    (`backbones.hub.offline_variable`), None where none does. `cache_dir` is where embeddings are kept.
     """
 
     cache_dir: Path
     settings: Mapping[str, str] = field(default_factory=dict)
-    offline_variables: Mapping[str, str] = field(default_factory=dict)
+    offline_variable: str | None = None
 
 
 def first_line(error: BaseException) -> str:

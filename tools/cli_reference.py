@@ -23,6 +23,7 @@ also after Ctrl-C. Exit codes:
 | 1 | failed: one sentence on stderr with a [reason code](errors.md) |
 | 2 | wrong usage: an option, a preprocess string or a region that cannot be |
 | 3 | `predict` only: not one image could be answered |
+| 4 | `check` only: something was found that is as bad as `--fail-on` says |
 | 130 | interrupted by Ctrl-C |
 
 `TELLAPART_…` variables set what holds for every command: [settings.md](settings.md).

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tellapart.image.preprocess import PreprocessSpec
     from tellapart.image.types import DecodeLimits, RgbImage
     from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
+    from tellapart.workflows.check import check
     from tellapart.workflows.evaluate import evaluate
     from tellapart.workflows.train import train
 
@@ -65,6 +66,7 @@ _HOME = {
     "Task": "tellapart.records",
     "TellapartError": "tellapart.errors",
     "TrainingError": "tellapart.errors",
+    "check": "tellapart.workflows.check",
     "evaluate": "tellapart.workflows.evaluate",
     "load": "tellapart.classifier.storage",
     "train": "tellapart.workflows.train",
@@ -94,6 +96,7 @@ __all__ = [
     "Task",
     "TellapartError",
     "TrainingError",
+    "check",
     "evaluate",
     "load",
     "train",

@@ -19,6 +19,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 _COMMANDS = {
     "demo": "tellapart.cli.demo:demo",
+    "check": "tellapart.cli.check:check",
     "train": "tellapart.cli.train:train",
     "predict": "tellapart.cli.predict:predict",
     "evaluate": "tellapart.cli.evaluate:evaluate",

@@ -148,12 +148,14 @@ def _data(around: Background) -> str:
         rows = [[text(label), *(f"{counts.get(label, 0):,}" for counts in around.splits.values())] for label in labels]
         caption = "Images per split and label"
         parts.append(table(caption, ["Label", *around.splits], rows, numeric=range(1, len(around.splits) + 1)))
-    if around.refusals:
-        parts.append(_refused(around.refusals))
+    parts.append(refused_files(around.refusals))
     return section("data", "The data", *parts)
 
 
-def _refused(refusals: Sequence[Refusal]) -> str:
+def refused_files(refusals: Sequence[Refusal]) -> str:
+    """Refused files by reason, and the first of them by name; nothing when there are none."""
+    if not refusals:
+        return ""
     counts = Counter(refusal.code for refusal in refusals)
     rows = [[text(code), f"{n:,}"] for code, n in counts.most_common()]
     lines = [[text(r.uri), f"<code>{text(r.code)}</code>", text(r.message)] for r in refusals[:_MAX_LISTED]]

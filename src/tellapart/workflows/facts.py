@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 from platform import machine, python_version, system
 from typing import Any
@@ -22,8 +23,10 @@ def versions() -> dict[str, str]:
     return {**found, "python": python_version(), "platform": f"{system()} {machine()}"}
 
 
-def data_facts(dataset: Dataset, images: EmbeddedDataset, schema: LabelSchema, n_conflicts: int) -> dict[str, Any]:
-    """Counts, fingerprint and refusals of a data set; accepted + refused = seen."""
+def data_facts(
+    dataset: Dataset, images: EmbeddedDataset, schema: LabelSchema, checks: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Counts, fingerprint and refusals of a data set, and the lines of its checks; accepted + refused = seen."""
     refusals = images.dataset.refusals
     refused = dict(sorted(Counter(refusal.code for refusal in refusals).items()))
     counts = images.dataset.label_matrix(schema).sum(axis=0).tolist()
@@ -37,11 +40,8 @@ def data_facts(dataset: Dataset, images: EmbeddedDataset, schema: LabelSchema, n
         *(f"refused     {refusal.sentence}" for refusal in refusals[:10]),
         *([f"refused     … and {len(refusals) - 10:,} more, all in report.html"] if len(refusals) > 10 else []),
         *(f"warning     {warning}" for warning in dataset.warnings),
+        *checks,
     ]
-    if n_conflicts:
-        summary.append(
-            f"warning     {n_conflicts:,} identical images carry different labels; look for them in the data"
-        )
     return {
         "fingerprint": images.dataset.fingerprint,
         "seen": seen,

@@ -17,7 +17,6 @@ from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.folder import check_target
 from tellapart.classifier.golden import record
 from tellapart.data.dataset import Dataset
-from tellapart.data.groups import contradictions
 from tellapart.errors import Reason, SettingsError
 from tellapart.evaluation.evaluation import Evaluation, evaluate
 from tellapart.evaluation.report import Background
@@ -25,6 +24,7 @@ from tellapart.heads.aims import Aim
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
 from tellapart.training.linear_probe import Probe, ProbeOptions
+from tellapart.workflows.cheap_checks import cheap_lines
 from tellapart.workflows.costs import cost_matrix, read_costs
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.facts import data_facts, slicing_columns
@@ -176,9 +176,8 @@ class Work:
         return classifier.enclosing(Enclosures(record(classifier, chosen), reference, report.evaluation, report.html))
 
     def _data_facts(self) -> dict[str, Any]:
-        samples = self.images.dataset.samples
-        conflicts = contradictions(self.images.dataset.ids, [s.labels for s in samples], [s.roi for s in samples])
-        return data_facts(self.dataset, self.images, self.fitting.schema, len(conflicts))
+        checks = cheap_lines(self.images, self.fitting.schema)
+        return data_facts(self.dataset, self.images, self.fitting.schema, checks)
 
     def _training_facts(self, probe: Probe, held: HeldBack, seconds: float) -> dict[str, Any]:
         missed = [n for n, ok in zip(self.fitting.schema.names, probe.thresholds.reached, strict=True) if not ok]

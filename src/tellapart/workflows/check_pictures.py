@@ -1,0 +1,53 @@
+"""Small pictures of images that findings are about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tellapart.classifier.cores import available_cores
+from tellapart.data.dataset import Dataset
+from tellapart.errors import ImageError, SpecError
+from tellapart.image.encode import encode_webp
+from tellapart.image.preprocess import PreprocessSpec
+from tellapart.workflows.embedding import Embedder
+
+_SIDE_PX = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnails:
+    """WebP bytes by row; none for images that are gone meanwhile."""
+
+    by_row: dict[int, bytes]
+
+    @classmethod
+    def of(cls, dataset: Dataset, rows: Sequence[int], embedder: Embedder, *, workers: int = 0) -> Thumbnails:
+        """Read each of the rows once."""
+        wanted = list(dict.fromkeys(rows))
+        spec = _spec(embedder)
+        with ThreadPoolExecutor(workers or available_cores()) as pool:
+            made = list(pool.map(lambda row: _thumbnail(dataset, row, spec, embedder), wanted))
+        return cls({row: data for row, data in zip(wanted, made, strict=True) if data is not None})
+
+    def get(self, row: int) -> bytes | None:
+        """The picture of a row."""
+        return self.by_row.get(row)
+
+
+def _spec(embedder: Embedder) -> PreprocessSpec:
+    """The whole image, letterboxed, with the grey levels of the check's own preprocessing."""
+    intensity = [step for step in str(embedder.spec).split("|") if step.startswith("intensity")]
+    try:
+        return PreprocessSpec.parse("|".join(["decode", "upright", *intensity, f"fit({_SIDE_PX})"]))
+    except SpecError:
+        return embedder.spec
+
+
+def _thumbnail(dataset: Dataset, row: int, spec: PreprocessSpec, embedder: Embedder) -> bytes | None:
+    try:
+        data = dataset.bytes_of(row, limits=embedder.limits)
+        return encode_webp(spec.apply(data, dataset.samples[row].roi, embedder.limits), quality=75)
+    except ImageError:
+        return None

@@ -197,12 +197,14 @@ def test_every_filter_hides_something_that_is_there(parts: Path) -> None:
         assert re.search(rf'class="[^"]*\b{hidden}\b', html)
 
 
-def test_duplicates_stand_side_by_side(parts: Path) -> None:
-    shutil.copy(parts / "good" / "0000.png", parts / "good" / "copy.png")
+def test_duplicates_stand_side_by_side_whatever_label_is_chosen(parts: Path) -> None:
+    shutil.copy(parts / "good" / "0000.png", parts / "bad" / "copy.png")
     html = render(checked(parts, exact_duplicates.CHECK))
-    (cluster,) = re.findall(r'<div class="cluster">(.*?)</div>', html, re.DOTALL)
+    ((labels, cluster),) = re.findall(r'<div class="cluster by-label([^"]*)">(.*?)</div>', html, re.DOTALL)
+    assert labels.split() == ["lab-0", "lab-1"]
+    assert "by-label" not in cluster
     assert cluster.count("<figure") == 2
-    assert cluster.count("proposed: drop") == 1
+    assert cluster.count("proposed: drop") == 2
 
 
 def test_ten_thousand_findings_make_a_page_that_says_where_it_stops(parts: Path) -> None:

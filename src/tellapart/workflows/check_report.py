@@ -167,8 +167,8 @@ def _article(number: int, shown: _Shown, checked: Checked, thumbnails: Thumbnail
     place = next((i for i, one in enumerate(checked.checks) if one.name == finding.check), -1)
     about = f" by-label{labels.classes(finding.rows)}" if finding.rows else ""
     figures = _Figures(finding, checked.evidence, thumbnails, labels)
-    body = "".join(f'<div class="cluster">{figures.all(cluster)}</div>' for cluster in shown.clusters)
-    body += f'<div class="gallery small">{figures.all(shown.rows)}</div>' if shown.rows else ""
+    body = "".join(map(figures.together, shown.clusters))
+    body += f'<div class="gallery small">{figures.alone(shown.rows)}</div>' if shown.rows else ""
     kind = f"{_badge(finding.severity)} {text(checked.title_of(finding.check))} · <code>{text(finding.check)}</code>"
     return (
         f'<article id="finding-{number}" class="sev-{finding.severity.value} chk-{place}{about}">'
@@ -185,18 +185,23 @@ class _Figures:
         self._score = dict(zip(finding.rows, finding.scores, strict=False))
         self._fix = {one.row: f"{one.action} {one.value}".strip() for one in reversed(finding.proposals)}
 
-    def all(self, rows: Sequence[int]) -> str:
-        """The figures of these rows, side by side."""
-        return "".join(self._figure(row) for row in rows)
+    def together(self, rows: Sequence[int]) -> str:
+        """Images that must be seen side by side: a filter shows or hides all of them, whatever the label of each."""
+        figures = "".join(self._figure(row) for row in rows)
+        return f'<div class="cluster by-label{self._labels.classes(rows)}">{figures}</div>'
 
-    def _figure(self, row: int) -> str:
+    def alone(self, rows: Sequence[int]) -> str:
+        """Figures that filters show and hide one by one."""
+        return "".join(self._figure(row, f"by-label{self._labels.classes([row])}") for row in rows)
+
+    def _figure(self, row: int, style: str = "") -> str:
         uri, label = self._evidence.dataset.uris[row], self._evidence.label_of(row)
         data = self._thumbnails.get(row)
         picture = '<div class="gone">gone</div>' if data is None else image(data, f"{uri}: {label}")
         score = f" <span>{self._score[row]:.3g}</span>" if row in self._score else ""
         fix = f'<span class="fix">proposed: {text(self._fix[row])}</span>' if row in self._fix else ""
         return (
-            f'<figure class="by-label{self._labels.classes([row])}">{picture}<figcaption><b>{text(label)}</b>{score}'
+            f'<figure class="{style}">{picture}<figcaption><b>{text(label)}</b>{score}'
             f"{fix}<small>{text(uri)}</small></figcaption></figure>"
         )
 

@@ -54,9 +54,9 @@ def main() -> None:
     print(f"| backbone | task | all training images | {shots}\n| --- | --- | --- | {'--- | ' * (shots.count('|'))}")
     for backbone in options.backbone:
         for task in tasks(options.cifar, options.tiles):
-            model = ta.train(
-                task.dataset, backbone=backbone, preprocess=options.preprocess, cache_dir=options.cache, golden=0
-            )
+            aim = "argmax" if task.metric == "accuracy" else "best_f1"  # the latter may answer "unknown"
+            options_of = {"backbone": backbone, "preprocess": options.preprocess, "cache_dir": options.cache}
+            model = ta.train(task.dataset, aim=aim, golden=0, **options_of)
             cells = [model.backbone.name, f"{task.name}, {task.metric}", spoken(model.evaluation.metrics[task.metric])]
             if not options.no_few_shot:
                 cells += few_shot(model, task, options.cache)

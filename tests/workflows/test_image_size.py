@@ -40,16 +40,16 @@ def dataset(folder: Path, *sides: int, roi: Roi | None = None) -> Dataset:
 
 @pytest.mark.parametrize(
     "sides, expected",
-    [((32, 32, 32), 64), ((20, 20), 64), ((45, 45, 400), 96), ((60, 60), 128), ((300,), 128)],
+    [((32, 32, 32), 96), ((20, 20), 64), ((36, 36, 400), 112), ((45, 45), 128), ((300,), 128)],
 )
-def test_small_images_are_enlarged_about_twice(tmp_path: Path, sides: tuple[int, ...], expected: int) -> None:
+def test_small_images_are_enlarged_about_three_times(tmp_path: Path, sides: tuple[int, ...], expected: int) -> None:
     spec = own_spec(backbone(64), dataset(tmp_path, *sides), DecodeLimits())
     assert str(spec) == f"decode|upright|squash({expected})"
 
 
 def test_a_region_counts_by_its_own_size(tmp_path: Path) -> None:
     quarter = Roi(((0.0, 0.0), (0.25, 0.0), (0.25, 0.25), (0.0, 0.25)), "corner")
-    assert own_spec(backbone(64), dataset(tmp_path, 128, roi=quarter), DecodeLimits()).size == (64, 64)
+    assert own_spec(backbone(64), dataset(tmp_path, 128, roi=quarter), DecodeLimits()).size == (96, 96)
 
 
 def test_other_backbones_keep_their_size(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_files_that_cannot_be_read_do_not_count(tmp_path: Path) -> None:
     data = dataset(tmp_path, 32, 32, 300, 300, 300)
     for index in (2, 3, 4):
         (tmp_path / f"{index}.png").write_bytes(b"no image")
-    assert own_spec(backbone(64), data, DecodeLimits()).size == (64, 64)
+    assert own_spec(backbone(64), data, DecodeLimits()).size == (96, 96)
     for index in (0, 1):
         (tmp_path / f"{index}.png").unlink()
     assert own_spec(backbone(64), data, DecodeLimits()).size == (128, 128)

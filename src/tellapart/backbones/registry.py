@@ -19,16 +19,20 @@ BackboneFactory = Callable[[], bytes]
 Announce = Callable[[str], None]
 
 
+def _builtin() -> bytes:
+    return Path(__file__).with_name("builtin.onnx").read_bytes()
+
+
 def _classic() -> bytes:
     from tellapart.backbones.classic import classic_bytes
 
     return classic_bytes()
 
 
-BACKBONES: dict[str, BackboneFactory] = {"classic": _classic}
+BACKBONES: dict[str, BackboneFactory] = {"builtin": _builtin, "classic": _classic}
 """Every backbone that needs no file."""
 
-DEFAULT_BACKBONE = "classic"
+DEFAULT_BACKBONE = "builtin"
 
 
 @dataclass(frozen=True, slots=True)

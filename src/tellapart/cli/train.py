@@ -17,7 +17,7 @@ from tellapart.cli.progress import progress
 @click.option("--output", "-o", type=PATH, metavar="MODEL", help="Model folder or .zip.  [default: DATA-model]")
 @click.option(
     "--backbone",
-    default="classic",
+    default="builtin",
     show_default=True,
     metavar="NAME|FILE",
     help="Name (`tellapart backbones list`, timm/…, hf://…), ONNX file or timm checkpoint.",

@@ -14,15 +14,15 @@ from tellapart.image.types import DecodeLimits
 from tellapart.records import Sample
 
 _LOOKED_AT = 24
-_LARGEST_ZOOM = 2.0
+_LARGEST_ZOOM = 3.0
 _STEP_PX = 16
 
 
 def own_spec(backbone: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
     """The preprocessing a backbone was made for; smaller where it may be and the images are small.
 
-    Pixels that are not there cannot be seen: an image is enlarged about twice at most (its longer side, the median of a few
-    images), where the backbone's card names a `smallest_px` below its usual size. Files that cannot be read do not count.
+    Pixels that are not there cannot be seen: an image is enlarged about three times at most (its longer side, the median of a
+    few images), where the backbone's card names a `smallest_px` below its usual size. Files that cannot be read do not count.
     """
     spec = PreprocessSpec.parse(backbone.default_spec)
     smallest, usual = backbone.card.smallest_px, max(spec.size)

@@ -100,6 +100,17 @@ def test_a_foreign_file_is_tried_out_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert OnnxBackbone.open(first).name == "mine"
 
 
+def test_a_licence_that_is_not_free_is_shown(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = _foreign(tmp_path)
+    prepare_file(path, Store(tmp_path / "store"), announce=said.append)
+    assert said == []
+    card = SourceCard("mine", "CC-BY-NC-4.0", "a test", size=(32, 32))
+    path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
+    prepare_file(path, Store(tmp_path / "store"), announce=said.append)
+    assert said == [f"{path}: licence CC-BY-NC-4.0, as its card says; whether that suits you is for you to judge"]
+
+
 def test_another_card_is_another_backbone(tmp_path: Path) -> None:
     path, store = _foreign(tmp_path), Store(tmp_path / "store")
     first = prepare_file(path, store)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tellapart.backbones.apart import run_apart
 from tellapart.backbones.hub import Repository
-from tellapart.backbones.licences import UNKNOWN, check_accepted, strictest
+from tellapart.backbones.licences import FREE, UNKNOWN, check_accepted, normalised, strictest
 from tellapart.backbones.named import HubName, TimmName, parse_name
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.source_card import SourceCard
@@ -73,7 +73,8 @@ def prepare_file(path: Path, store: Store, *, announce: Announce = announce_by_l
         announce(f"{path}: converting to ONNX (once)")
     data, difference = _made(f"the network {str(path)!r}", *_file_job(path, config))
     card = OnnxBackbone.open(data).card
-    announce(f"{path}: licence {card.licence}, as its card says")
+    if normalised(card.licence) not in FREE:
+        announce(f"{path}: licence {card.licence}, as its card says; whether that suits you is for you to judge")
     try:
         return store.network_path(store.add(name, data, card, difference))
     except BackboneError as exc:

@@ -51,8 +51,11 @@ class BackboneCard:
     smallest_px: int | None = None
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces, with the version of its form."""
-        return json.dumps({"version": CARD_VERSION, **asdict(self)}, sort_keys=True, separators=(",", ":"))
+        """Canonical JSON: sorted keys, no spaces, with the version of its form; `smallest_px` only where there is one."""
+        values = {"version": CARD_VERSION, **asdict(self)}
+        if self.smallest_px is None:
+            del values["smallest_px"]  # cards of before it are written as they were: a file's sha256 holds its card
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> BackboneCard:

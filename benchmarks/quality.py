@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,6 +31,8 @@ from tellapart.training.linear_probe import targets_of
 from tellapart.workflows.embedding import Embedder, embed_dataset
 from tellapart.workflows.partition import partition
 
+train = ta.train
+
 
 def main() -> None:
     """Print figures."""
@@ -37,7 +40,10 @@ def main() -> None:
     parser.add_argument("--tiles", type=Path, required=True)
     parser.add_argument("--cifar", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="keep embeddings here between runs")
+    parser.add_argument("--backbone", default="builtin")
     options = parser.parse_args()
+    global train
+    train = partial(ta.train, backbone=options.backbone)
     tiles = splits(options.tiles, options.cache)
     cifar(options.cifar, options.cache)
     unknowns(tiles, options.tiles, options.cifar, options.cache)
@@ -47,7 +53,7 @@ def main() -> None:
 def splits(folder: Path, cache: Path | None) -> ta.Classifier:
     """The default split beside a random one."""
     for how in ("random", "grouped"):
-        model = ta.train(folder, split=how, cache_dir=cache)
+        model = train(folder, split=how, cache_dir=cache)
         metrics = model.evaluation.metrics
         print(
             f"magnetic tiles, {how} split: macro-F1 {spoken(metrics['f1_macro'])}, accuracy {spoken(metrics['accuracy'])}"
@@ -64,7 +70,7 @@ def cifar(folder: Path, cache: Path | None) -> None:
         for sample in part.samples
     ]
     dataset = Dataset.from_samples(samples)
-    model = ta.train(dataset, cache_dir=cache)
+    model = train(dataset, cache_dir=cache)
     metrics = model.evaluation.metrics
     print(f"CIFAR-10: accuracy {spoken(metrics['accuracy'])}, macro-F1 {spoken(metrics['f1_macro'])}")
     test = embed_dataset(dataset.subset([s.split == "test" for s in samples]), embedder(model, cache))
@@ -92,7 +98,7 @@ def overfitted(model: ta.Classifier, train: Dataset, cache: Path | None) -> Line
 def aims(dataset: Dataset, embeddings: NDArray[np.float32], targets: NDArray[np.int64], cache: Path | None) -> None:
     """What the thresholds for a stated precision reach on the test images."""
     for aim in ("precision>=0.8", "precision>=0.9"):
-        model = ta.train(dataset, aim=aim, cache_dir=cache)
+        model = train(dataset, aim=aim, cache_dir=cache)
         answers = decide(model.head.probabilities(embeddings), model.thresholds, model.schema)
         hit = answers[np.arange(len(targets)), targets]
         each = [hit[answers[:, k]].mean() for k in range(len(model.labels)) if model.thresholds.reached[k]]
@@ -123,7 +129,7 @@ def multilabel() -> None:
     """Several faults on one bottle."""
     with TemporaryDirectory() as folder:
         write_bottles(Path(folder) / "bottles", variant="multilabel", n_parts=250)
-        found = ta.train(Path(folder) / "bottles").evaluation
+        found = train(Path(folder) / "bottles").evaluation
     names = ("f1_macro", "average_precision_macro", "subset_accuracy", "hamming_loss")
     print(
         "bottles, multi-label: "

@@ -29,6 +29,17 @@ def test_the_file_is_the_one_that_the_docs_describe() -> None:
     assert hashlib.sha256(data).hexdigest() in (ROOT / "tools" / "pretrain" / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_int8_form_says_nearly_the_same() -> None:
+    data = BACKBONES["builtin-int8"]()
+    assert hashlib.sha256(data).hexdigest() in (ROOT / "docs" / "backbones.md").read_text(encoding="utf-8")
+    small, whole = load_backbone("builtin-int8"), load_backbone("builtin")
+    assert (small.name, small.card.smallest_px) == ("builtin-int8", whole.card.smallest_px)
+    assert small.card.origin_sha256 == whole.sha256
+    ours, theirs = embeddings("builtin-int8"), embeddings()
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    assert ((ours * theirs).sum(axis=1) / lengths).min() > 0.995
+
+
 def test_its_card_and_its_weights() -> None:
     card = load_backbone("builtin").card
     assert (card.name, card.licence, card.smallest_px) == ("builtin", "Apache-2.0", 64)
@@ -49,8 +60,8 @@ def test_any_size(height: int, width: int) -> None:
     np.testing.assert_allclose(features.embedding[:, start:stop], features.feature_map.mean((2, 3)), atol=1e-4)
 
 
-def embeddings() -> np.ndarray:
-    backbone = load_backbone("builtin")
+def embeddings(name: str = "builtin") -> np.ndarray:
+    backbone = load_backbone(name)
     spec = PreprocessSpec.parse(backbone.default_spec)
     return backbone.run(np.stack([spec.apply((GOLDEN / name).read_bytes()) for name in PHOTOS])).embedding
 

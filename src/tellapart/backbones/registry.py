@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ BackboneFactory = Callable[[], bytes]
 Announce = Callable[[str], None]
 
 
-def _builtin() -> bytes:
-    return Path(__file__).with_name("builtin.onnx").read_bytes()
+def _shipped_file(name: str) -> bytes:
+    return Path(__file__).with_name(f"{name}.onnx").read_bytes()
 
 
 def _classic() -> bytes:
@@ -29,7 +30,11 @@ def _classic() -> bytes:
     return classic_bytes()
 
 
-BACKBONES: dict[str, BackboneFactory] = {"builtin": _builtin, "classic": _classic}
+BACKBONES: dict[str, BackboneFactory] = {
+    "builtin": partial(_shipped_file, "builtin"),
+    "builtin-int8": partial(_shipped_file, "builtin-int8"),
+    "classic": _classic,
+}
 """Every backbone that needs no file."""
 
 DEFAULT_BACKBONE = "builtin"

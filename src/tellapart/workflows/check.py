@@ -9,8 +9,8 @@ from pathlib import Path
 from tellapart.backbones.registry import DEFAULT_BACKBONE
 from tellapart.backbones.store import Store
 from tellapart.data.dataset import Dataset
-from tellapart.data.hygiene import exact_duplicates
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Part
+from tellapart.data.hygiene.registry import CHECKS
 from tellapart.errors import Reason, SettingsError
 from tellapart.image.types import DecodeLimits
 from tellapart.workflows.check_evidence import Gathered, Means, gather
@@ -69,7 +69,7 @@ def check(
 
 def known_checks() -> tuple[Check, ...]:
     """All checks, in their order."""
-    return (exact_duplicates.CHECK,)
+    return tuple(CHECKS.values())
 
 
 def cheap_findings(evidence: Evidence) -> tuple[Finding, ...]:

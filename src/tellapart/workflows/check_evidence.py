@@ -85,7 +85,7 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
 
 def evidence_of(images: EmbeddedDataset, schema: LabelSchema) -> Evidence:
     """What costs nothing once the images were read."""
-    return Evidence(images.dataset, schema, images.dataset.label_matrix(schema), images.statistics)
+    return Evidence(images.dataset, schema, images.dataset.label_matrix(schema), images.statistics, images.thumbnails)
 
 
 def _held_out(images: EmbeddedDataset, evidence: Evidence, seed: int) -> NDArray[np.float32]:

@@ -63,14 +63,16 @@ class Evidence:
     """Everything checks may look at, about the n images that could be read and carry labels.
 
     `dataset` lists them and what was refused. `labels` uint8 (n, k) in schema order, `statistics` float32 (n, m) as
-    `image.quality.FIELDS`. The rest costs more and may be missing: `embeddings` float32 (n, d); `probabilities` float32
-    (n, k), calibrated and out of fold, nan where a row could not be judged; `look_alikes` int64 (n,), groups by looks.
+    `image.quality.FIELDS`, `thumbnails` uint8 (n, s, s), grey. The rest costs more and may be missing: `embeddings` float32
+    (n, d); `probabilities` float32 (n, k), calibrated and out of fold, nan where a row could not be judged; `look_alikes`
+    int64 (n,), groups by looks.
     """
 
     dataset: Dataset
     schema: LabelSchema
     labels: NDArray[np.uint8]
     statistics: Float32
+    thumbnails: NDArray[np.uint8]
     embeddings: Float32 | None = None
     probabilities: Float32 | None = None
     look_alikes: Int64 | None = None

@@ -17,6 +17,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,9 +77,9 @@ def learning_rate(progress: float, peak: float) -> float:
     return peak * 0.5 * (1 + float(np.cos(np.pi * (progress - 0.04) / 0.96)))
 
 
-def image_size(progress: float, step: int) -> int:
-    """Image size of a step, from PHASES."""
-    sizes = next(sizes for end, sizes in PHASES if progress < end)
+def image_size(progress: float, step: int, sizes: Sequence[int]) -> int:
+    """Image size of a step: of `sizes` in turn, or from PHASES where there are none."""
+    sizes = sizes or next(sizes for end, sizes in PHASES if progress < end)
     return sizes[step % len(sizes)]
 
 
@@ -151,6 +152,29 @@ def supervised_loss(model: nn.Module, batch: Batch, generator: torch.Generator, 
     return functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum")
 
 
+def paste(x: Tensor, generator: torch.Generator) -> tuple[Tensor, float]:
+    """CutMix (Yun et al., ICCV 2019) on half of all batches `(n, h, w, c)`: a box of one image into the next.
+
+    Returns the pictures and the share of each that stays.
+    """
+    height, width = x.shape[1:3]
+    side = float(torch.rand(1, generator=generator).sqrt()) if torch.rand(1, generator=generator) < 0.5 else 0.0
+    h, w = int(height * side), int(width * side)
+    top, left = (int(torch.randint(0, room + 1, (1,), generator=generator)) for room in (height - h, width - w))
+    mixed = x.clone()
+    mixed[:, top : top + h, left : left + w] = x.roll(1, 0)[:, top : top + h, left : left + w]
+    return mixed, 1 - h * w / (height * width)
+
+
+def pasted_loss(model: nn.Module, batch: Batch, generator: torch.Generator, smoothing: float) -> Tensor:
+    """Summed cross-entropy of one augmented view with CutMix, both labels by their share of the picture."""
+    images, stays = paste(augment(batch.images, batch.size, generator), generator)
+    logits = model(normalise(images))
+    parts = zip((batch.labels, batch.labels.roll(1, 0)), (stays, 1 - stays), strict=True)
+    losses = [w * functional.cross_entropy(logits, y, label_smoothing=smoothing, reduction="sum") for y, w in parts]
+    return losses[0] + losses[1]
+
+
 def twin_loss(model: nn.Module, batch: Batch, generator: torch.Generator, _smoothing: float) -> Tensor:
     """Summed negative cosine similarity between two views of each image; labels are not used."""
     views = [augment(batch.images, batch.size, generator, strength=0.4) for _ in range(2)]
@@ -159,7 +183,7 @@ def twin_loss(model: nn.Module, batch: Batch, generator: torch.Generator, _smoot
     return -similarity.sum() / 2
 
 
-LOSSES = {"supervised": supervised_loss, "twins": twin_loss}
+LOSSES = {"supervised": supervised_loss, "cutmix": pasted_loss, "twins": twin_loss}
 
 
 def make_model(objective: str, n_classes: int, hidden: int) -> nn.Module:
@@ -217,6 +241,8 @@ class Run:
         self.data = Images(args.train, args.seed)
         self.shape = Shape()
         self.model = self.network()
+        if args.start:
+            self.model.load_state_dict(torch.load(args.start, map_location="cpu", weights_only=True)["model"])
         self.optimiser = torch.optim.SGD(
             parameter_groups(self.model, args.weight_decay), lr=args.lr, momentum=0.9, nesterov=True
         )
@@ -266,7 +292,7 @@ class Run:
 
     def train_step(self) -> tuple[float, int]:
         """Take one step; return its loss and image size."""
-        size = image_size(self.clock.progress, self.step)
+        size = image_size(self.clock.progress, self.step, self.args.sizes)
         n = self.args.batch if size <= 64 else self.args.batch // 2
         images, labels = self.data.batch(self.seen, n)
         rate = learning_rate(self.clock.progress, self.args.lr) * n / self.args.batch
@@ -344,6 +370,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=110, help="training time, pauses not counted")
     parser.add_argument("--finish-by", help="ISO time at which the run must have ended, whatever --minutes says")
     parser.add_argument("--objective", choices=sorted(LOSSES), default="supervised")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights to begin from")
+    parser.add_argument("--sizes", type=int, nargs="+", default=(), help="image sizes in turn, instead of PHASES")
     parser.add_argument("--hidden", type=int, default=512, help="units of the projector; 0 means none (supervised)")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=0.3)

@@ -74,6 +74,13 @@ def test_everything_is_accepted_when_asked(parts: Path) -> None:
     assert (ran.json["idle"], ran.json["declined"]) == (0, 0)
 
 
+def test_what_contradicts_an_earlier_line_is_left_out_and_said(parts: Path) -> None:
+    write_fixes([Fix("relabel", "scratch/3.png", "good"), Fix("drop", "scratch/3.png")], Path("fixes.csv"))
+    ran = run("data", "fix", parts, "fixes.csv", "-o", "r1", "--all")
+    assert (ran.code, ran.out) == (0, "r1: 1 relabel; 5 → 5 images\n")
+    assert ran.err == "not accepted: 1 line; contradicting an earlier one\n"
+
+
 def test_faults_of_file_and_data_come_together(parts: Path) -> None:
     Path("fixes.csv").write_text("accept,uri,action,value\nyes,no.png,drop,\noh,good/1.png,drop,\n")
     ran = run("data", "fix", parts, "fixes.csv", "-o", "r1")

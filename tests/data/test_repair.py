@@ -14,7 +14,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.hygiene.protocol import Finding, Proposal, Severity
 from tellapart.data.repair.applying import apply_fixes
 from tellapart.data.repair.diff import Change, difference
-from tellapart.data.repair.fixes import COLUMNS, Fix, accept_all, read_fixes, write_fixes
+from tellapart.data.repair.fixes import COLUMNS, Fix, accept_all, read_fixes, settled, write_fixes
 from tellapart.data.repair.identity import identify
 from tellapart.data.repair.proposing import propose
 from tellapart.data.repair.revision import Origin, read_log, write_revision
@@ -231,6 +231,58 @@ def test_proposals_become_lines_that_fit_together(tmp_path: Path) -> None:
     )
     assert [fix.accept for fix in accept_all(fixes)] == [True, True, False, True, True]
     apply_fixes(dataset, accept_all(fixes))
+
+
+def test_of_lines_that_contradict_each_other_the_first_is_accepted(tmp_path: Path) -> None:
+    dataset = parts(tmp_path)
+    fixes = [
+        Fix("relabel", "0.png", "dent"),
+        Fix("drop", "0.png"),  # relabelled
+        Fix("group", "0.png", "7"),
+        Fix("group", "0.png", "8"),  # grouped
+        Fix("group", "1.png", "7"),
+        Fix("drop", "1.png"),  # drops a grouped image: no contradiction
+        Fix("move", "1.png", "test"),  # dropped
+        Fix("relabel", "1.png", "good"),  # dropped
+        Fix("merge", value="Good", was="good"),
+        Fix("merge", value="dent", was="good"),  # merged
+        Fix("merge", value="scratch", was="Good"),
+        Fix("merge", value="good", was="scratch"),  # a circle of three
+        Fix("merge", value="good", was="dent"),
+        Fix("relabel", "2.png", "dent", accept=False),
+    ]
+    accepted = [True, False, True, False, True, True, False, False, True, False, True, False, True]
+    assert [fix.accept for fix in settled(fixes)] == [*accepted, False]
+    assert [fix.accept for fix in accept_all(fixes)] == [*accepted, True]
+    after = apply_fixes(dataset, accept_all(fixes)).dataset
+    assert {sample.labels for sample in after.samples} == {("scratch",)}
+    assert [sample.uri for sample in after.samples] == ["0.png", *(f"{i}.png" for i in range(2, 8))]
+
+
+def test_a_label_merged_into_itself_is_no_proposal(tmp_path: Path) -> None:
+    (fix,) = settled([Fix("merge", value="good", was="good")])
+    assert not fix.accept
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(lambda row: Fix("drop", f"{row}.png"), st.integers(0, 7)),
+            st.builds(lambda row, name: Fix("relabel", f"{row}.png", name), st.integers(0, 7), st.sampled_from(NAMES)),
+            st.builds(lambda row, name: Fix("group", f"{row}.png", name), st.integers(0, 7), st.sampled_from("ab")),
+            st.builds(
+                lambda row, name: Fix("move", f"{row}.png", name), st.integers(0, 7), st.sampled_from(["train", "val"])
+            ),
+            st.builds(lambda old, new: Fix("merge", value=new, was=old), *[st.sampled_from(NAMES)] * 2),
+        ),
+        max_size=25,
+    )
+)
+def test_any_proposals_can_all_be_accepted(fixes: list[Fix]) -> None:
+    dataset = Dataset.from_samples([Sample(f"{i}.png", (NAMES[i % 4],), id=f"{i:064x}") for i in range(8)])
+    applied = apply_fixes(dataset, accept_all(fixes))
+    assert len(applied.dataset) == 8 - applied.counts.get("drop", 0)
 
 
 def test_a_revision_is_read_like_any_data_set(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ _SHOWN = 20
 @click.option("--output", "-o", type=PATH, required=True, metavar="NEWDATA", help="Folder of the new revision.")
 @click.option("--who", help="Who decided.  [default: the name you are logged in by]")
 @click.option("--why", default="", help="Why, for the log.")
-@flag("--all", "everything", "Accept every proposal, whatever the file says.")
+@flag("--all", "everything", "Accept every line, whatever the file says; of contradicting ones the first.")
 @flag("--new-labels", "new_labels", "Allow labels that no image has yet.")
 @READING
 @JSON
@@ -86,7 +86,8 @@ def fix(
         return
     print(plain(f"{output}: {done.revision.sentence}"))
     if applied.n_declined:
-        note(f"not accepted: {count(applied.n_declined, 'line')}; accept in the file, or everything with --all")
+        left = "contradicting an earlier one" if everything else "accept in the file, or everything with --all"
+        note(f"not accepted: {count(applied.n_declined, 'line')}; {left}")
     if applied.n_idle:
         note(f"without effect: {count(applied.n_idle, 'line')}; the image is dropped, or already as it should be")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
@@ -113,17 +113,35 @@ def accept_all(fixes: Iterable[Fix]) -> tuple[Fix, ...]:
 
 
 def settled(fixes: Iterable[Fix]) -> Iterator[Fix]:
-    """The fixes, of which those that contradict an earlier accepted one are no longer accepted."""
+    """The fixes, of which those that contradict an earlier accepted one are no longer accepted.
+
+    Contradictions are two of: drops, relabellings, groups or splits of one image; new names of one label; a group or
+    split for an image that was dropped; a merge that leads a label back to itself.
+    """
     taken: set[tuple[object, ...]] = set()
+    merged: dict[str, str] = {}
     for fix in fixes:
         about = _about(fix)
-        if fix.accept and (about in taken or (("content", fix.key) in taken and fix.action != "merge")):
+        if fix.accept and (about in taken or _is_idle(fix, taken) or _leads_back(fix, merged)):
             yield replace(fix, accept=False)
             continue
         if fix.accept:
             # A relabelled image may be grouped and moved as well; one that is dropped is gone.
             taken |= {about, ("content", fix.key)} if fix.action == "drop" else {about}
+            merged |= {fix.was: fix.value} if fix.action == "merge" else {}
         yield fix
+
+
+def _is_idle(fix: Fix, taken: set[tuple[object, ...]]) -> bool:
+    return fix.action != "merge" and ("content", fix.key) in taken
+
+
+def _leads_back(fix: Fix, merged: Mapping[str, str]) -> bool:
+    """Whether a merge closes a circle of merges."""
+    name = fix.value
+    while name in merged and name != fix.was:
+        name = merged[name]
+    return fix.action == "merge" and name == fix.was
 
 
 def _about(fix: Fix) -> tuple[object, ...]:

@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from tests.heads.data import embeddings
 
 from tellapart.errors import ModelError, Reason, SettingsError
-from tellapart.heads.linear import LinearHead, fit_linear
+from tellapart.heads.linear import LinearHead, fit_linear, solve
+from tellapart.heads.solver import Design
 from tellapart.records import Task
 
 
@@ -185,3 +186,23 @@ def test_damaged_arrays_are_refused() -> None:
     assert str(caught.value) == "a linear head needs an array 'bias'; the file has: offset, temperature, weight"
     with pytest.raises(ModelError, match=r"needs weight \(d, k\), bias \(k,\)"):
         LinearHead.from_arrays(arrays | {"bias": np.ones(3)}, task=Task.MULTICLASS)
+
+
+def test_leading_directions_hold_what_matters() -> None:
+    """Features of rank 6 in 40 dimensions: six directions are all of them, and the head they give is the same."""
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(200, 6)) @ rng.normal(size=(6, 40))).astype(np.float32)
+    targets = (features[:, 0] > 0).astype(np.int64) + (features[:, 1] > 0)
+    whole = fit_linear(features, targets, task=Task.MULTICLASS)
+    design = Design.leading(features, 6)
+    assert design.matrix.shape == (200, 7)
+    found = solve(design, targets, np.ones(200, np.float32), task=Task.MULTICLASS, n_classes=3)
+    np.testing.assert_allclose(found.logits(features), whole.logits(features), atol=0.05)
+    np.testing.assert_allclose(design.eigenvalues.sum(), 40, rtol=1e-4)
+
+
+def test_leading_directions_of_few_samples() -> None:
+    features = np.random.default_rng(0).normal(size=(5, 40)).astype(np.float32)
+    design = Design.leading(features, 256)
+    assert design.matrix.shape == (5, 6)
+    assert (design.eigenvalues >= 0).all()

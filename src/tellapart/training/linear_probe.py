@@ -64,7 +64,7 @@ def linear_probe(
     Raises:
         TrainingError: `too_few_classes`, `too_few_images`.
     """
-    _check_enough(labels, groups, schema)
+    check_enough(labels, groups, schema)
     targets = targets_of(labels, schema.task)
     n_folds = min(MAX_FOLDS, len(np.unique(groups)))
     folds = group_folds(labels, groups, n_folds, options.seed)
@@ -96,7 +96,8 @@ def targets_of(labels: NDArray[np.uint8], task: Task) -> NDArray[np.integer[Any]
     return labels if task is Task.MULTILABEL else labels.argmax(axis=1).astype(np.int64)
 
 
-def _check_enough(labels: NDArray[np.uint8], groups: NDArray[np.int64], schema: LabelSchema) -> None:
+def check_enough(labels: NDArray[np.uint8], groups: NDArray[np.int64], schema: LabelSchema) -> None:
+    """Raise `TrainingError` where nothing can be learned: `too_few_classes`, `too_few_images`."""
     counts = labels.sum(axis=0)
     present = [name for name, count in zip(schema.names, counts, strict=True) if count]
     if schema.task is not Task.MULTILABEL and len(present) < 2:

@@ -1,0 +1,89 @@
+"""What a handful of scores at growing sizes says about larger sizes: every inverse-power curve, by how well it fits.
+
+An error falls as `floor + (error - floor) · (n / n0)^-exponent` (Cortes et al., NeurIPS 1993; Viering and Loog, "The shape
+of learning curves", TPAMI 2022). Five noisy points do not settle three unknowns, so none is settled: curves on a grid
+are weighted by their likelihood, and whatever is asked is answered by all of them together. Where the points allow both a
+steep and a flat curve, the interval is wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.evaluation.intervals import LEVEL
+
+Doubles = NDArray[np.float64]
+# Exponents measured on images lie between 0.1 and 1; the floor is anything from nothing to all of the error.
+_EXPONENTS = np.linspace(0.1, 1.2, 12)
+_FLOORS = np.linspace(0.0, 1.0, 13)
+_N_ERRORS = 41
+_SPREAD = 4.0
+# No real curve is an inverse power to the last digit: this much (standard deviation) at every size.
+_DISCREPANCY = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class InversePower:
+    """Curves (m,) through measured scores: `errors` at size `n0`, `floors` in the end, `exponents`, and `weights` (sum 1).
+
+    `misfit` is chi-square of the best of them over its degrees of freedom: far above 1, the points follow no such curve.
+    """
+
+    n0: float
+    errors: Doubles
+    floors: Doubles
+    exponents: Doubles
+    weights: Doubles
+    misfit: float
+
+    @classmethod
+    def of(cls, sizes: Doubles, scores: Doubles, covariance: Doubles) -> InversePower:
+        """From scores (s,) between 0 and 1 at ascending sizes (s,), with the covariance (s, s) of what was measured."""
+        noise = covariance + np.eye(len(sizes)) * _DISCREPANCY**2
+        grid = cls._grid(float(sizes[-1]), 1 - float(scores[-1]), float(np.sqrt(noise[-1, -1])))
+        off = grid._errors_at(sizes) - (1 - scores)
+        squares = np.einsum("ms,st,mt->m", off, np.linalg.inv(noise), off)
+        weights = np.exp(-0.5 * (squares - squares.min()))
+        misfit = float(squares.min()) / max(1, len(sizes) - 2)
+        return cls(grid.n0, grid.errors, grid.floors, grid.exponents, weights / weights.sum(), misfit)
+
+    @classmethod
+    def _grid(cls, n0: float, error: float, deviation: float) -> InversePower:
+        near = np.clip(error + deviation * np.linspace(-_SPREAD, _SPREAD, _N_ERRORS), 0.0, 1.0)
+        errors, shares, exponents = (a.reshape(-1) for a in np.meshgrid(near, _FLOORS, _EXPONENTS, indexing="ij"))
+        return cls(n0, errors, errors * shares, exponents, np.full(len(errors), 1 / len(errors)), 0.0)
+
+    def at(self, n: float) -> Expected:
+        """The score at size `n`."""
+        return self._expected(1 - self._errors_at(np.array([n]))[:, 0])
+
+    def gain(self, start: float, end: float) -> Expected:
+        """By how much the score rises from one size to another."""
+        errors = self._errors_at(np.array([start, end]))
+        return self._expected(errors[:, 0] - errors[:, 1])
+
+    def _errors_at(self, sizes: Doubles) -> Doubles:
+        falling = (np.maximum(sizes, 1e-9) / self.n0)[None, :] ** -self.exponents[:, None]
+        return np.asarray(np.clip(self.floors[:, None] + (self.errors - self.floors)[:, None] * falling, 0.0, 1.0))
+
+    def _expected(self, values: Doubles) -> Expected:
+        order = np.argsort(values)
+        mass = np.cumsum(self.weights[order])
+        at = np.minimum(np.searchsorted(mass, _TAILS), len(mass) - 1)
+        low, high = values[order[at]].tolist()
+        return Expected(float(self.weights @ values), low, high)
+
+
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)

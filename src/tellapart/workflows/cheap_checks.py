@@ -12,11 +12,14 @@ from tellapart.workflows.check_evidence import evidence_of
 from tellapart.workflows.embedding import EmbeddedDataset
 
 _TOLD = 3
+# What the summary of a training has lines of its own for.
+_SAID_ANYWAY = ("refused", "split_leaks")
 
 
 def cheap_lines(images: EmbeddedDataset, schema: LabelSchema) -> list[str]:
     """Lines for the summary of a training: the worst findings, and how much more `check` would tell."""
-    found = checking.cheap_findings(evidence_of(images, schema))
+    findings = checking.cheap_findings(evidence_of(images, schema))
+    found = [finding for finding in findings if finding.check not in _SAID_ANYWAY]
     told = [finding for finding in found if finding.severity > Severity.NOTE][:_TOLD]
     lines = [f"warning     {finding.sentence}; {finding.remedy}" for finding in told]
     return [*lines, f"checks      {_rest(found, len(told))}"]

@@ -9,14 +9,19 @@ from tellapart.data.hygiene.wording import count, some
 
 
 def find(evidence: Evidence) -> list[Finding]:
-    """Copies within one label are dropped but for one; under several labels nobody knows which is right."""
+    """Copies within one label are dropped but for one; under several labels nobody knows which is right.
+
+    Copies in several of the user's own splits are worse than copies: `split_leaks` tells of those.
+    """
     copies = defaultdict(list)
     for row, sample in enumerate(evidence.dataset.samples):
         copies[sample.id, sample.roi].append(row)
     clusters = [rows for (image, _), rows in copies.items() if image and len(rows) > 1]
     agreeing = [rows for rows in clusters if len({evidence.label_of(row) for row in rows}) == 1]
     quarrelling = [rows for rows in clusters if len({evidence.label_of(row) for row in rows}) > 1]
-    return [*_same_label(agreeing), *_several_labels(evidence, quarrelling)]
+    splits = evidence.dataset.splits
+    together = [rows for rows in agreeing if len({splits[row] for row in rows} - {None}) < 2]
+    return [*_same_label(together), *_several_labels(evidence, quarrelling)]
 
 
 def _same_label(clusters: list[list[int]]) -> list[Finding]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tellapart.data.hygiene import exact_duplicates
+from tellapart.data.hygiene import class_counts, exact_duplicates, imbalance, refused, split_leaks
 from tellapart.data.hygiene.protocol import Check
 
-_MODULES = (exact_duplicates,)
+_MODULES = (refused, exact_duplicates, split_leaks, class_counts, imbalance)
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}
 """Checks by name."""

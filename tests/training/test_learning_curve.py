@@ -90,7 +90,7 @@ def test_what_will_be_reached_lies_in_the_interval() -> None:
         )
         answers = head.logits(embeddings[judged]).argmax(axis=1)[:, None] == np.arange(3)
         hits.add(0, 0, np.arange(3), answers, fitted_on)
-        reached, told = float(hits.scores(0)[0]), found.after(40 * (factor - 1))
+        reached, told = float(hits.scores(np.array([0]))[0]), found.after(40 * (factor - 1))
         assert told.low <= reached <= told.high
 
 
@@ -105,9 +105,11 @@ def test_an_easy_set_has_nothing_to_gain() -> None:
 
 def test_too_few_images_are_not_drawn_on() -> None:
     found = curves((6, 60, 60), apart=2.0)
-    assert found.classes[0].cannot_tell == "6 independent images do not make a curve; 10 are the least"
+    assert found.classes[0].cannot_tell == "it has 6 independent images; 10 are the least that make a curve"
     assert found.classes[0].curve is None
-    with pytest.raises(ValueError, match="this cannot be told: 6 independent images do not make a curve"):
+    assert found.judged == (1, 2)
+    assert found.overall.scores[-1] == pytest.approx(np.mean([g.scores[-1] for g in found.classes[1:]]), abs=0.05)
+    with pytest.raises(ValueError, match="this cannot be told: it has 6 independent images"):
         found.classes[0].after(10)
     assert found.classes[0].images_for(0.01) is None
 
@@ -117,7 +119,13 @@ def test_copies_are_no_images() -> None:
     groups = np.repeat(np.arange(len(labels)), 10)
     found = learning_curves(np.repeat(embeddings, 10, axis=0), np.repeat(labels, 10, axis=0), groups, THREE)
     assert found.classes[0].n_now == 80
-    assert found.classes[0].cannot_tell == "8 independent images do not make a curve; 10 are the least"
+    assert found.classes[0].cannot_tell == "it has 8 independent images; 10 are the least that make a curve"
+
+
+def test_one_class_alone_has_no_overall_curve() -> None:
+    found = curves((6, 6, 60), apart=2.0)
+    assert found.overall.cannot_tell == "fewer than two classes have 10 independent images"
+    assert found.overall.images_for(0.01) is None
 
 
 def test_noise_is_told_as_such() -> None:
@@ -178,8 +186,8 @@ def test_recall_counts_images_and_its_error_counts_groups() -> None:
     for groups, deviation in ((np.arange(10), 0.1), (np.arange(10) // 5, np.sqrt(2 * 2 * 0.05**2))):
         hits = Hits.none(labels, groups, np.zeros(10, np.int64), 1, Task.MULTICLASS)
         hits.add(0, 0, np.array([0]), right[:, None], np.zeros(10, bool))
-        assert hits.scores(0).tolist() == pytest.approx([0.9])
-        assert np.sqrt(hits.covariance(0)[0, 0]) == pytest.approx(deviation)
+        assert hits.scores(np.array([0])).tolist() == pytest.approx([0.9])
+        assert np.sqrt(hits.covariance(np.array([0]))[0, 0]) == pytest.approx(deviation)
 
 
 SIZES = np.array([20.0, 40.0, 80.0, 120.0, 160.0])

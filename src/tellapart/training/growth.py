@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tellapart.data.hygiene.wording import count
-from tellapart.training.hits import Hits
+from tellapart.training.hits import Hits, Ints
 from tellapart.training.inverse_power import Doubles, Expected, InversePower
 
 MIN_GROUPS = 10
@@ -72,9 +72,9 @@ class Growth:
         return self.curve
 
 
-def growth_of(hits: Hits, column: int | None, *, n_now: int, n_groups: int) -> Growth:
-    """The growth of one class, or of all together (None), from what was measured."""
-    sizes, scores, covariance = hits.sizes(column), hits.scores(column), hits.covariance(column)
+def growth_of(hits: Hits, columns: Ints, *, n_now: int, n_groups: int) -> Growth:
+    """The growth of one class, or of several together, from what was measured; `n_groups` of the class that has fewest."""
+    sizes, scores, covariance = hits.sizes(columns), hits.scores(columns), hits.covariance(columns)
     known = np.isfinite(scores) & np.isfinite(np.diag(covariance)) & (sizes > 0)
     known &= np.concatenate([np.diff(sizes) > 0, [True]])
     sizes, scores, covariance = sizes[known], scores[known], covariance[np.ix_(known, known)]
@@ -88,7 +88,7 @@ def growth_of(hits: Hits, column: int | None, *, n_now: int, n_groups: int) -> G
 
 def _too_few(n_groups: int, n_sizes: int) -> str:
     if n_groups < MIN_GROUPS:
-        return f"{count(n_groups, 'independent image')} do not make a curve; {MIN_GROUPS} are the least"
+        return f"it has {count(n_groups, 'independent image')}; {MIN_GROUPS} are the least that make a curve"
     if n_sizes < _FEWEST_SIZES:
         return "its images are too few, or too alike, to take shares of them"
     return ""

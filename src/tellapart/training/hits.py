@@ -21,7 +21,8 @@ class Hits:
 
     `labels` 0/1 (n, k), `groups` int64 (n,) that stay together, `folds` int64 (n,), -1 for images that judge nothing.
     `counts` (s, f, k + 1): images of each class, and of all, that the heads of fold f were fitted on. The score of a class
-    is its recall; for several labels per image, the mean of the shares judged right with and without the label.
+    is its recall; for several labels per image, the mean of the shares judged right with and without the label. Several
+    classes (`columns`) are asked about together: then scores are means over them, and sizes count all images.
     """
 
     right: Bools
@@ -45,39 +46,38 @@ class Hits:
         self.counts[size, fold, columns] = self.labels[used][:, columns].sum(axis=0)
         self.counts[size, fold, -1] = used.sum()
 
-    def sizes(self, column: int | None) -> Doubles:
-        """Images (s,) of a class, or of all (None), that heads were fitted on: the mean over folds."""
-        return np.asarray(self.counts[:, :, -1 if column is None else column].mean(axis=1))
+    def sizes(self, columns: Ints) -> Doubles:
+        """Images (s,) that heads were fitted on: the mean over folds."""
+        return np.asarray(self.counts[:, :, columns[0] if len(columns) == 1 else -1].mean(axis=1))
 
-    def scores(self, column: int | None) -> Doubles:
-        """Score (s,) of a class, or the mean over classes (None); nan where no image of it was judged."""
-        return self._scores(column, self.folds >= 0)
+    def scores(self, columns: Ints) -> Doubles:
+        """Score (s,), the mean over classes of which images were judged; nan where none was."""
+        return self._scores(columns, self.folds >= 0)
 
-    def covariance(self, column: int | None) -> Doubles:
+    def covariance(self, columns: Ints) -> Doubles:
         """Covariance (s, s) of the scores: of the images that judge, by whole groups, and of those fitted on."""
-        influence = self._influence(column)
+        influence = self._influence(columns)
         n_groups = len(np.unique(self.groups[np.abs(influence).sum(axis=1) > 0]))
         names, of = np.unique(self.groups, return_inverse=True)
         summed = np.zeros((len(names), influence.shape[1]))
         np.add.at(summed, of.reshape(-1), influence)
         judging = summed.T @ summed * (n_groups / max(n_groups - 1, 1))
-        return judging + np.diag(self._of_draws(column, np.diag(judging)))
+        return judging + np.diag(self._of_draws(columns, np.diag(judging)))
 
-    def _of_draws(self, column: int | None, judging: Doubles) -> Doubles:
+    def _of_draws(self, columns: Ints, judging: Doubles) -> Doubles:
         """Variance (s,) that other images to fit on would bring: what folds differ by beyond the images that judge.
 
         One number for all sizes, which it falls with: five folds do not tell the sizes apart.
         """
         folds = np.unique(self.folds[self.folds >= 0])
-        by_fold = np.array([self._scores(column, self.folds == fold) for fold in folds])
+        by_fold = np.array([self._scores(columns, self.folds == fold) for fold in folds])
         if np.isfinite(by_fold).sum(axis=0).min() < 2:
             return np.zeros(len(judging))
-        sizes = np.maximum(self.sizes(column), 1)
+        sizes = np.maximum(self.sizes(columns), 1)
         beyond = sizes * (np.nanvar(by_fold, axis=0, ddof=1) / len(folds) - judging)
         return np.asarray(max(float(beyond.mean()), 0.0) / sizes)
 
-    def _scores(self, column: int | None, judging: Bools) -> Doubles:
-        columns = self._columns(column)
+    def _scores(self, columns: Ints, judging: Bools) -> Doubles:
         weights = self._weights(columns, judging)
         by_class = np.minimum(np.einsum("snk,nk->sk", self.right[:, :, columns], weights), 1.0)
         by_class[:, weights.sum(axis=0) == 0] = np.nan
@@ -85,9 +85,8 @@ class Hits:
             warnings.simplefilter("ignore", RuntimeWarning)
             return np.asarray(np.nanmean(by_class, axis=1))
 
-    def _influence(self, column: int | None) -> Doubles:
+    def _influence(self, columns: Ints) -> Doubles:
         """(n, s): how far each image pulls the scores away from their means."""
-        columns = self._columns(column)
         judging = self.folds >= 0
         weights = self._weights(columns, judging)
         labels = self.labels[:, columns] != 0
@@ -108,6 +107,3 @@ class Hits:
             both = np.where(without.any(axis=0) & with_it.any(axis=0), 0.5, 1.0)
             weights = both * (weights + without / np.maximum(without.sum(axis=0), 1)) * with_it.any(axis=0)
         return np.asarray(weights, np.float64)
-
-    def _columns(self, column: int | None) -> Ints:
-        return np.arange(self.labels.shape[1]) if column is None else np.array([column])

@@ -13,7 +13,7 @@ classes first, with one regularisation for all sizes; so scores differ by a few 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from tellapart.data.splits import group_folds
 from tellapart.heads.linear import example_weights, make_objective
 from tellapart.heads.solver import Design, minimise
 from tellapart.records import LabelSchema, Task
-from tellapart.training.growth import Growth, growth_of
+from tellapart.training.growth import MIN_GROUPS, Growth, growth_of
 from tellapart.training.hits import Hits
 from tellapart.training.linear_probe import MAX_FOLDS, check_enough, targets_of
 
@@ -44,13 +44,14 @@ class LearningCurves:
     """Curves of one data set: `overall` over all images, `classes` in schema order over the images of each.
 
     `score` names what grows: "recall" of the class, for several labels "balanced accuracy" (the mean of the shares of
-    images with and without the label that are judged right); overall it is the mean over classes. `n_measured` images
-    took part.
+    images with and without the label that are judged right); overall it is the mean over the classes `judged` (columns),
+    those that have images enough. `n_measured` images took part.
     """
 
     score: str
     overall: Growth
     classes: tuple[Growth, ...]
+    judged: tuple[int, ...]
     n_measured: int
 
 
@@ -74,14 +75,26 @@ def learning_curves(
     rows = _share_of_large_classes(labels, groups, max_images, seed)
     study = _Study.of(embeddings[rows], labels[rows], groups[rows], schema.task, seed)
     alone, together = study.run()
-    counts = labels.sum(axis=0, dtype=np.int64)
-    n_groups = [len(np.unique(groups[labels[:, column] != 0])) for column in range(labels.shape[1])]
+    n_groups = np.array([len(np.unique(groups[column != 0])) for column in labels.T])
+    judged = np.flatnonzero(n_groups >= MIN_GROUPS)
     return LearningCurves(
         "balanced accuracy" if schema.task is Task.MULTILABEL else "recall",
-        growth_of(together, None, n_now=len(labels), n_groups=len(np.unique(groups))),
-        tuple(growth_of(alone, column, n_now=int(n), n_groups=n_groups[column]) for column, n in enumerate(counts)),
+        _overall(together, judged, len(labels), n_groups),
+        tuple(
+            growth_of(alone, np.array([column]), n_now=int(n), n_groups=int(n_groups[column]))
+            for column, n in enumerate(labels.sum(axis=0))
+        ),
+        tuple(judged.tolist()),
         len(rows),
     )
+
+
+def _overall(together: Hits, judged: Ints, n: int, n_groups: Ints) -> Growth:
+    every = np.arange(len(n_groups))
+    enough = len(judged) >= 2
+    found = growth_of(together, judged if enough else every, n_now=n, n_groups=int(n_groups[judged].min(initial=n)))
+    why_not = f"fewer than two classes have {MIN_GROUPS} independent images"
+    return found if enough else replace(found, curve=None, cannot_tell=why_not)
 
 
 def _share_of_large_classes(labels: NDArray[np.uint8], groups: Ints, most: int, seed: int) -> Ints:
@@ -188,7 +201,7 @@ class _Study:
         def score(C: float) -> float:
             hits = Hits.none(self.labels, self.groups, np.where(test, 0, -1), 1, self.task)
             hits.add(0, 0, every, self._answers(self._fit(~test[None], C)[0], test), ~test)
-            return float(hits.scores(None)[0])
+            return float(hits.scores(every)[0])
 
         return max(_REGULARISATIONS, key=score)
 

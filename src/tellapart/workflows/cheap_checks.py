@@ -19,10 +19,16 @@ _SAID_ANYWAY = ("refused", "split_leaks")
 def cheap_lines(images: EmbeddedDataset, schema: LabelSchema) -> list[str]:
     """Lines for the summary of a training: the worst findings, and how much more `check` would tell."""
     findings = checking.cheap_findings(evidence_of(images, schema))
-    found = [finding for finding in findings if finding.check not in _SAID_ANYWAY]
+    found = [finding for finding in findings if not _said_anyway(finding)]
     told = [finding for finding in found if finding.severity > Severity.NOTE][:_TOLD]
     lines = [f"warning     {finding.sentence}; {finding.remedy}" for finding in told]
     return [*lines, f"checks      {_rest(found, len(told))}"]
+
+
+def _said_anyway(finding: Finding) -> bool:
+    """Names that differ only in case or spacing are among the warnings of every data set."""
+    spelling = finding.check == "label_names" and all(proposal.sure for proposal in finding.proposals)
+    return spelling or finding.check in _SAID_ANYWAY
 
 
 def _rest(found: Sequence[Finding], n_told: int) -> str:

@@ -32,11 +32,17 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One repair that a person may accept: `row` is a sample's, `value` the new label, group or split ("" for drop)."""
+    """One repair that a person may accept: `row` is a sample's, `value` the new label, group or split ("" for drop).
+
+    `was` is the label that a merge replaces; "" for the one of the sample that is most like the new one. What does not
+    follow from the files alone is not `sure`, and waits for a person to accept it.
+    """
 
     row: int
     action: Action
     value: str = ""
+    was: str = ""
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from tellapart.data.hygiene import class_counts, exact_duplicates, imbalance, picture_quality, refused, split_leaks
+from tellapart.data.hygiene import (
+    class_counts,
+    exact_duplicates,
+    imbalance,
+    label_names,
+    picture_quality,
+    refused,
+    split_leaks,
+)
 from tellapart.data.hygiene.protocol import Check
 
-_MODULES = (refused, exact_duplicates, split_leaks, class_counts, imbalance, picture_quality)
+_MODULES = (refused, exact_duplicates, split_leaks, label_names, class_counts, imbalance, picture_quality)
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}
 """Checks by name."""

@@ -14,8 +14,8 @@ from tellapart.data.repair.fixes import Fix, settled
 def propose(dataset: Dataset, findings: Iterable[Finding], *, guessed: Collection[str] = ()) -> tuple[Fix, ...]:
     """The fixes that findings about `dataset` propose, each once, in the order of the findings.
 
-    They are accepted beforehand, but for those that contradict an earlier one, and labels and images that the checks in
-    `guessed` (names) would change: a model's opinion is for a person to judge.
+    They are accepted beforehand, but for those that contradict an earlier one, those that are not sure, and labels and
+    images that the checks in `guessed` (names) would change: a model's opinion is for a person to judge.
     """
     found = _unique(fix for finding in findings for fix in _of(dataset, finding, finding.check in guessed))
     return tuple(settled(found))
@@ -34,7 +34,7 @@ def _of(dataset: Dataset, finding: Finding, guessed: bool) -> Iterator[Fix]:
             why=finding.sentence,
             id=dataset.ids[proposal.row],
             region=region,
-            accept=not careful,
+            accept=proposal.sure and not careful,
         )
         yield _merge(dataset, proposal, fix) if fix.action == "merge" else _with_was(dataset, proposal, fix)
 
@@ -46,7 +46,7 @@ def _with_was(dataset: Dataset, proposal: Proposal, fix: Fix) -> Fix:
 def _merge(dataset: Dataset, proposal: Proposal, fix: Fix) -> Fix:
     """A merge is about a label and not about an image: one line for all images."""
     names = [name for name in dataset.samples[proposal.row].labels or () if name != proposal.value]
-    was = names[0] if len(names) == 1 else _alike(names, proposal.value)
+    was = proposal.was or (names[0] if len(names) == 1 else _alike(names, proposal.value))
     return replace(fix, uri="", id="", region="", was=was)
 
 

@@ -1,0 +1,59 @@
+"""Names that are one label written in several ways: a model would have to tell a class from itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from tellapart.data.groups import combine_groups
+from tellapart.data.hygiene.label_variants import Variant, variants
+from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Proposal, Severity
+from tellapart.data.hygiene.wording import count
+
+Pair = tuple[int, int]
+_SEVERAL_WAYS = "look like one label written in several ways"
+
+
+def find(evidence: Evidence) -> list[Finding]:
+    """One finding for each set of names that belong together; the commonest is proposed for all of them."""
+    totals = evidence.labels.sum(axis=0, dtype=np.int64).tolist()
+    pairs = variants(evidence.schema.names, totals)
+    return [_told(evidence, totals, columns, pairs) for columns in _sets(pairs, len(totals))]
+
+
+def _sets(pairs: Iterable[Pair], n: int) -> list[list[int]]:
+    """Columns that are joined by pairs, directly or by a chain."""
+    together = combine_groups([-1] * n, *([0 if i in pair else -1 for i in range(n)] for pair in pairs))
+    sets = defaultdict(list)
+    for column, group in enumerate(together.tolist()):
+        sets[group].append(column)
+    return [columns for columns in sets.values() if len(columns) > 1]
+
+
+def _told(evidence: Evidence, totals: list[int], columns: list[int], pairs: Mapping[Pair, Variant]) -> Finding:
+    names = evidence.schema.names
+    first, *others = sorted(columns, key=lambda column: (-totals[column], names[column]))
+    ways = {way for pair, way in pairs.items() if set(pair) <= set(columns)}
+    listed = [f"{names[first]!r} ({count(totals[first], 'image')})"]
+    listed += [f"{names[column]!r} ({totals[column]:,})" for column in others]
+    way = next(iter(ways)) if len(ways) == 1 else _SEVERAL_WAYS
+    return Finding(
+        "label_names",
+        Severity.WARNING,
+        f"labels {', '.join(listed[:-1])} and {listed[-1]} {way}",
+        f"merge them into {names[first]!r} if they mean the same: nobody can tell a class from itself",
+        rows=tuple(np.flatnonzero(evidence.labels[:, others].any(axis=1)).tolist()),
+        figures={"names": len(columns)},
+        proposals=tuple(_merge(evidence, column, names[first], sure=way is Variant.SPELLING) for column in others),
+    )
+
+
+def _merge(evidence: Evidence, column: int, name: str, *, sure: bool) -> Proposal:
+    """A merge is about a label; the row is any image that has it."""
+    row = int(evidence.labels[:, column].argmax())
+    return Proposal(row, "merge", name, was=evidence.schema.names[column], sure=sure)
+
+
+CHECK = Check("label_names", "Label names", find)

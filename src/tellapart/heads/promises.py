@@ -52,6 +52,14 @@ class Ranking:
         """Answers at each candidate (c,)."""
         return self.ends + 1
 
+    def threshold(self, place: int) -> float:
+        """Halfway between the last score that is answered at this candidate and the first that is not."""
+        last = int(self.ends[place])
+        below = self.scores[last + 1] if last + 1 < len(self.scores) else 0.0
+        middle = 0.5 * (float(self.scores[last]) + float(below))
+        # Neighbours in float32 can be neighbours in float64 as well: then the answered score itself is the threshold.
+        return middle if middle > below else float(self.scores[last])
+
 
 def for_precision(ranking: Ranking, aim: float) -> Choice:
     """The laxest threshold whose precision is promised, by fixed-sequence testing.
@@ -96,6 +104,11 @@ def _shares(groups: Groups) -> Doubles:
     return np.asarray(1 / members[inverse], np.float64)
 
 
+def fewest_for(aim: float) -> int:
+    """How many independent answers without a mistake it takes to promise this precision."""
+    return int(np.ceil(np.log(1 - CONFIDENCE) / np.log(aim)))
+
+
 def _proof() -> float:
     # A hair less: sums of shares such as 1/6 are not exact.
     return float(-np.log(1 - CONFIDENCE)) - 1e-9
@@ -106,7 +119,7 @@ def _cuts(trials: Doubles, n_actual: int, aim: float) -> NDArray[np.int64]:
 
     At the first one error can be afforded where the examples allow it; past the last the aim cannot be met.
     """
-    fewest = np.ceil(np.log(1 - CONFIDENCE) / np.log(aim))
+    fewest = fewest_for(aim)
     first = float(np.clip(n_actual / 2, fewest, 2 * fewest))
     sizes = np.geomspace(first, max(first, n_actual / aim), _CUTS)
     places = np.unique(np.searchsorted(trials, sizes - 1e-9))

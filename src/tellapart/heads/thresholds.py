@@ -190,15 +190,7 @@ def _choose(ranking: Ranking, aim: Aim, task: Task) -> tuple[float, bool, float,
         place, reached, achieved, support = for_recall(ranking, aim.value)
     else:
         place, reached, achieved, support = _for_f1(ranking)
-    return _between(ranking.scores, int(ranking.ends[place])), reached, achieved, support
-
-
-def _between(ranked: Doubles, last: int) -> float:
-    """Halfway between the last score that is answered and the first that is not."""
-    below = ranked[last + 1] if last + 1 < len(ranked) else 0.0
-    middle = 0.5 * (float(ranked[last]) + float(below))
-    # Neighbours in float32 can be neighbours in float64 as well: then the answered score itself is the threshold.
-    return middle if middle > below else float(ranked[last])
+    return ranking.threshold(place), reached, achieved, support
 
 
 def _for_f1(ranking: Ranking) -> Choice:

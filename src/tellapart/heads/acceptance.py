@@ -1,0 +1,78 @@
+"""Above which confidence all answers may be accepted without a person, for an agreed precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tellapart.errors import Reason, SettingsError
+from tellapart.heads.objectives import Doubles
+from tellapart.heads.promises import CONFIDENCE, Booleans, Groups, Ranking, fewest_for, for_precision
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Of `support` held-out answers with a confidence of `threshold` or more the share `achieved` was right.
+
+    `why_not` is empty where that promises `precision` with 90 % confidence. Else nothing is to be accepted: `threshold`
+    is infinite, and `support` and `achieved` are those of the place that speaks most for the precision.
+    """
+
+    precision: float
+    threshold: float
+    achieved: float
+    support: int
+    why_not: str = ""
+
+    @property
+    def promised(self) -> bool:
+        """Whether anything may be accepted."""
+        return not self.why_not
+
+
+def fit_acceptance(confidence: Doubles, right: Booleans, groups: Groups, precision: float) -> Acceptance:
+    """The lowest confidence from which on answers are right in at least the share `precision`, on held-out answers.
+
+    `confidence` (n,) in 0 to 1, `right` bool (n,), `groups` int64 (n,) of images that belong together: a group is as much
+    evidence as one image. How a promise stands up to many thresholds being looked at is told in `promises`. It holds for
+    images drawn like these; the trap: images of another kind are no such, whatever their confidence (see `ood`).
+
+    Raises:
+        SettingsError: `bad_setting` for a precision outside of 0 to 1 or arrays of different lengths.
+    """
+    check_precision(precision)
+    if not len(confidence) == len(right) == len(groups):
+        raise SettingsError(
+            Reason.BAD_SETTING,
+            f"a confidence, a verdict and a group are needed for each answer, "
+            f"got {len(confidence)}, {len(right)} and {len(groups)}",
+        )
+    nothing = Acceptance(precision, float("inf"), float("nan"), 0, "no answer was held out")
+    if not len(confidence):
+        return nothing
+    ranking = Ranking.of(confidence, right, groups, groups)
+    place, reached, achieved, support = for_precision(ranking, precision)
+    if reached:
+        return Acceptance(precision, ranking.threshold(place), achieved, support)
+    return Acceptance(precision, nothing.threshold, achieved, support, _why_not(ranking, place, precision))
+
+
+def check_precision(precision: float) -> None:
+    """Raise `SettingsError` (`bad_setting`) for what no classifier can promise."""
+    if not 0 < precision < 1:
+        raise SettingsError(
+            Reason.BAD_SETTING, f"a precision is a share between 0 and 1, such as 0.98, got {precision:g}"
+        )
+
+
+def _why_not(ranking: Ranking, place: int, precision: float) -> str:
+    fewest, n_groups = fewest_for(precision), len(set(ranking.groups.tolist()))
+    if n_groups < fewest:
+        return (
+            f"a promise of {precision:g} takes at least {fewest:,} labelled images that are not near-duplicates, "
+            f"all of them told rightly; there are {n_groups:,}"
+        )
+    right, answered = int(ranking.true[place]), int(ranking.answered[place])
+    return (
+        f"of the {answered:,} surest answers on held-out images {right:,} were right, which does not promise "
+        f"{precision:g} with {CONFIDENCE * 100:.0f} % confidence"
+    )

@@ -1,9 +1,9 @@
 """What a handful of scores at growing sizes says about larger sizes: every inverse-power curve, by how well it fits.
 
-An error falls as `floor + (error - floor) · (n / n0)^-exponent` (Cortes et al., NeurIPS 1993; Viering and Loog, "The shape
-of learning curves", TPAMI 2022). Five noisy points do not settle three unknowns, so none is settled: curves on a grid
-are weighted by their likelihood, and whatever is asked is answered by all of them together. Where the points allow both a
-steep and a flat curve, the interval is wide.
+An error falls as `floor + (error - floor) · ((n + shift) / (n0 + shift))^-exponent` (POW4 in Viering and Loog, "The shape of
+learning curves", TPAMI 2022). Five noisy points do not settle four unknowns, so none is settled: curves on a grid are
+weighted by their likelihood, and whatever is asked is answered by all of them together. Where the points allow both a steep
+and a flat curve, the interval is wide. The bounds of the grid are what `benchmarks/learning_curve.py` judges.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from tellapart.evaluation.intervals import LEVEL
 
 Doubles = NDArray[np.float64]
-# Exponents measured on images lie between 0.1 and 1; the floor is anything from nothing to all of the error.
-_EXPONENTS = np.linspace(0.1, 1.2, 12)
+# Shares of the error that stay in the end, and of the images at hand that had to be there before the fall began: a curve
+# without a shift misses that recall starts late, and then promises too little.
 _FLOORS = np.linspace(0.0, 1.0, 13)
-_N_ERRORS = 41
-_SPREAD = 4.0
+_SHIFTS = np.array([0.0, 0.1, 0.3, 1.0])
+_EXPONENTS = np.linspace(0.1, 2.0, 12)
+# Errors at the largest size, in standard deviations of the measured one.
+_ERRORS = np.linspace(-4.0, 4.0, 33)
+# Curves that are so much less likely than the best say nothing.
+_NEGLIGIBLE = 1e-5
 # No real curve is an inverse power to the last digit: this much (standard deviation) at every size.
 _DISCREPANCY = 0.005
 
@@ -36,7 +40,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class InversePower:
-    """Curves (m,) through measured scores: `errors` at size `n0`, `floors` in the end, `exponents`, and `weights` (sum 1).
+    """Curves (m,) through measured scores: `errors` at size `n0`, `floors` in the end, `shifts`, `exponents`, `weights`.
 
     `misfit` is chi-square of the best of them over its degrees of freedom: far above 1, the points follow no such curve.
     """
@@ -44,9 +48,10 @@ class InversePower:
     n0: float
     errors: Doubles
     floors: Doubles
+    shifts: Doubles
     exponents: Doubles
     weights: Doubles
-    misfit: float
+    misfit: float = 0.0
 
     @classmethod
     def of(cls, sizes: Doubles, scores: Doubles, covariance: Doubles) -> InversePower:
@@ -54,16 +59,29 @@ class InversePower:
         noise = covariance + np.eye(len(sizes)) * _DISCREPANCY**2
         grid = cls._grid(float(sizes[-1]), 1 - float(scores[-1]), float(np.sqrt(noise[-1, -1])))
         off = grid._errors_at(sizes) - (1 - scores)
-        squares = np.einsum("ms,st,mt->m", off, np.linalg.inv(noise), off)
-        weights = np.exp(-0.5 * (squares - squares.min()))
+        squares = np.einsum("ms,ms->m", off @ np.linalg.inv(noise), off)
+        likelihood = np.exp(-0.5 * (squares - squares.min()))
         misfit = float(squares.min()) / max(1, len(sizes) - 2)
-        return cls(grid.n0, grid.errors, grid.floors, grid.exponents, weights / weights.sum(), misfit)
+        return grid._weighted(likelihood, misfit)
 
     @classmethod
     def _grid(cls, n0: float, error: float, deviation: float) -> InversePower:
-        near = np.clip(error + deviation * np.linspace(-_SPREAD, _SPREAD, _N_ERRORS), 0.0, 1.0)
-        errors, shares, exponents = (a.reshape(-1) for a in np.meshgrid(near, _FLOORS, _EXPONENTS, indexing="ij"))
-        return cls(n0, errors, errors * shares, exponents, np.full(len(errors), 1 / len(errors)), 0.0)
+        near = np.clip(error + deviation * _ERRORS, 0.0, 1.0)
+        axes = np.meshgrid(near, _FLOORS, _SHIFTS, _EXPONENTS, indexing="ij")
+        errors, shares, shifts, exponents = (axis.reshape(-1) for axis in axes)
+        return cls(n0, errors, errors * shares, shifts * n0, exponents, np.ones(len(errors)))
+
+    def _weighted(self, likelihood: Doubles, misfit: float) -> InversePower:
+        kept, likely = likelihood > _NEGLIGIBLE, likelihood[likelihood > _NEGLIGIBLE]
+        return InversePower(
+            self.n0,
+            self.errors[kept],
+            self.floors[kept],
+            self.shifts[kept],
+            self.exponents[kept],
+            likely / likely.sum(),
+            misfit,
+        )
 
     def at(self, n: float) -> Expected:
         """The score at size `n`."""
@@ -75,7 +93,8 @@ class InversePower:
         return self._expected(errors[:, 0] - errors[:, 1])
 
     def _errors_at(self, sizes: Doubles) -> Doubles:
-        falling = (np.maximum(sizes, 1e-9) / self.n0)[None, :] ** -self.exponents[:, None]
+        shifts, exponents = self.shifts[:, None], self.exponents[:, None]
+        falling = ((np.maximum(sizes, 1e-9) + shifts) / (self.n0 + shifts)) ** -exponents
         return np.asarray(np.clip(self.floors[:, None] + (self.errors - self.floors)[:, None] * falling, 0.0, 1.0))
 
     def _expected(self, values: Doubles) -> Expected:

@@ -9,11 +9,12 @@ from tellapart.data.hygiene import (
     label_names,
     picture_quality,
     refused,
+    shortcuts,
     split_leaks,
 )
 from tellapart.data.hygiene.protocol import Check
 
-_MODULES = (refused, exact_duplicates, split_leaks, label_names, class_counts, imbalance, picture_quality)
+_MODULES = (refused, exact_duplicates, split_leaks, label_names, class_counts, imbalance, picture_quality, shortcuts)
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}
 """Checks by name."""

@@ -215,11 +215,36 @@ def test_ten_thousand_findings_make_a_page_that_says_where_it_stops(parts: Path)
     assert len(html) < 5e6
 
 
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({}, "6 of 16 images shown, as examples; --json lists all."),
+        ({"scores": tuple(range(16, 0, -1))}, None),
+        ({"proposals": (Proposal(0, "drop"),)}, None),
+    ],
+)
+def test_a_ranked_finding_shows_its_head_and_one_about_a_class_examples(
+    parts: Path, facts: dict[str, Any], told: str | None
+) -> None:
+    found = Finding("many", Severity.NOTE, "s", "r", tuple(range(16)), **facts)
+    html = render(checked(parts, Check("many", "Many", lambda _: [found])))
+    assert html.count("<img") == (6 if told else 16)
+    assert ("shown, " in html) == bool(told)
+    assert told is None or told in html
+
+
 def test_a_finding_about_many_images_says_how_many_are_shown(parts: Path) -> None:
     rows = tuple(i % 16 for i in range(1000))
-    many = Check("many", "Many", lambda _: [Finding("many", Severity.NOTE, "s", "r", rows)])
-    html = render(checked(parts, many))
+    ranked = Finding("many", Severity.NOTE, "s", "r", rows, tuple(range(1000, 0, -1)), proposals=(Proposal(0, "drop"),))
+    html = render(checked(parts, Check("many", "Many", lambda _: [ranked])))
     assert "24 of 1,000 images shown, the worst first; --json and --proposals list all." in html
+
+
+def test_a_number_stays_with_its_sign(parts: Path) -> None:
+    found = Finding("half", Severity.NOTE, "a share of 50 % is odd", "find the other 50 %")
+    html = render(checked(parts, Check("half", "Half", lambda _: [found])))
+    assert html.count("50\N{NO-BREAK SPACE}%") == 4
+    assert "50 %" not in html
 
 
 def test_an_image_that_is_gone_meanwhile_is_told(parts: Path) -> None:

@@ -13,11 +13,12 @@ from tellapart.data.hygiene.protocol import Evidence, Finding, Severity
 from tellapart.data.hygiene.wording import count
 from tellapart.evaluation.markup import image, page, paragraph, section, table, text
 from tellapart.evaluation.report import refused_files
+from tellapart.workflows.check_growth import growth_section
 from tellapart.workflows.check_pictures import Thumbnails
 from tellapart.workflows.check_result import SEVERITIES, Checked
 
 MAX_FINDINGS, MAX_PICTURES = 200, 600
-MAX_ROWS, MAX_CLUSTERS, MAX_IN_CLUSTER = 24, 8, 6
+MAX_ROWS, MAX_EXAMPLES, MAX_CLUSTERS, MAX_IN_CLUSTER = 24, 6, 8, 6
 _MAX_LABELS = 100
 _PLURAL = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.NOTE: "Notes"}
 
@@ -50,6 +51,7 @@ def render(checked: Checked, *, title: str = "Data check", workers: int = 0) -> 
         _filters(checked, labels),
         *(_article(i, one, checked, thumbnails, labels) for i, one in enumerate(shown)),
         _not_shown(checked, len(shown)),
+        growth_section(checked.evidence.prospects),
         section("data", "The data", _balance(checked.evidence), refused_files(checked.evidence.dataset.refusals)),
         section("how", "What was looked at", _how(checked)),
     ]
@@ -65,9 +67,14 @@ def _chosen(findings: Sequence[Finding]) -> Iterator[_Shown]:
             part = cluster[: min(MAX_IN_CLUSTER, max(room, 0))]
             clusters += [part] if part else []
             room -= len(part)
-        rows = () if finding.clusters else finding.rows[: min(MAX_ROWS, max(room, 0))]
+        rows = () if finding.clusters else finding.rows[: min(_most(finding), max(room, 0))]
         room -= len(rows)
         yield _Shown(finding, tuple(clusters), rows)
+
+
+def _most(finding: Finding) -> int:
+    """A ranked list is read from its head; of a whole class, a few examples tell as much as all."""
+    return MAX_ROWS if finding.scores or finding.proposals else MAX_EXAMPLES
 
 
 class _Labels:
@@ -99,7 +106,7 @@ def _style(checked: Checked, labels: _Labels) -> str:
 
 def _about(checked: Checked) -> str:
     worst = checked.findings[0] if checked.findings else None
-    return f"Worst: {worst.sentence}." if worst else "All checks that ran are silent."
+    return f"Worst: {_unbroken(worst.sentence)}." if worst else "All checks that ran are silent."
 
 
 def _tiles(checked: Checked) -> str:
@@ -116,7 +123,7 @@ def _overview(checked: Checked) -> str:
         [
             _badge(finding.severity),
             f'<a href="#finding-{i}">{text(checked.title_of(finding.check))}</a>',
-            text(finding.sentence),
+            text(_unbroken(finding.sentence)),
             f"{len(finding.rows):,}",
         ]
         for i, finding in enumerate(checked.findings[:MAX_FINDINGS])
@@ -172,8 +179,8 @@ def _article(number: int, shown: _Shown, checked: Checked, thumbnails: Thumbnail
     kind = f"{_badge(finding.severity)} {text(checked.title_of(finding.check))} · <code>{text(finding.check)}</code>"
     return (
         f'<article id="finding-{number}" class="sev-{finding.severity.value} chk-{place}{about}">'
-        f'<p class="kind">{kind}</p><h3>{text(_capital(finding.sentence))}</h3>'
-        f"{paragraph(_capital(finding.remedy), 'remedy')}{body}{_limits(shown)}</article>"
+        f'<p class="kind">{kind}</p><h3>{text(_capital(_unbroken(finding.sentence)))}</h3>'
+        f"{paragraph(_capital(_unbroken(finding.remedy)), 'remedy')}{body}{_limits(shown)}</article>"
     )
 
 
@@ -215,10 +222,11 @@ def _limits(shown: _Shown) -> str:
         sets = f"{len(shown.clusters):,} of {count(len(finding.clusters), 'set')}"
         told = f"{sets} of images shown, with at most {MAX_IN_CLUSTER} images each"
     elif len(shown.rows) < len(finding.rows):
-        told = f"{len(shown.rows):,} of {count(len(finding.rows), 'image')} shown, the worst first"
+        order = "the worst first" if finding.scores else "as examples"
+        told = f"{len(shown.rows):,} of {count(len(finding.rows), 'image')} shown, {order}"
     else:
         return ""
-    return paragraph(f"{told}; --json and --proposals list all.", "soft")
+    return paragraph(f"{told}; {'--json and --proposals list' if finding.proposals else '--json lists'} all.", "soft")
 
 
 def _not_shown(checked: Checked, n_shown: int) -> str:
@@ -263,3 +271,8 @@ def _how(checked: Checked) -> str:
 
 def _capital(value: str) -> str:
     return value[:1].upper() + value[1:]
+
+
+def _unbroken(sentence: str) -> str:
+    """A number and its sign on one line."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")

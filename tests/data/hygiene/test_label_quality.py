@@ -13,11 +13,11 @@ def one_hot(*columns: int) -> np.ndarray:
     return np.eye(3, dtype=np.uint8)[list(columns)]
 
 
-def test_one_label_is_worth_its_probability() -> None:
-    probabilities = np.array([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1], [0, 0, 1]], np.float32)
+def test_one_label_is_weighed_against_its_strongest_rival() -> None:
+    probabilities = np.array([[0.6, 0.2, 0.2], [0.6, 0.2, 0.2], [0, 0, 1]], np.float32)
     quality = label_quality(one_hot(0, 1, 2), probabilities, Task.MULTICLASS)
     assert quality.dtype == np.float32
-    np.testing.assert_allclose(quality, [0.7, 0.2, 1], rtol=1e-6)
+    np.testing.assert_allclose(quality, [0.75, 0.25, 1], rtol=1e-6)
 
 
 def test_two_classes_are_judged_alike() -> None:
@@ -38,7 +38,8 @@ def test_of_several_labels_the_worst_counts() -> None:
 def test_nothing_speaks_against_what_nobody_judged(task: Task) -> None:
     probabilities = np.array([[0.2, 0.7, 0.1], [np.nan] * 3, [0.9, 0.05, 0.05]], np.float32)
     quality = label_quality(one_hot(0, 1, 0), probabilities, task)
-    np.testing.assert_allclose(quality, [0.2, 1, 0.9], rtol=1e-6)
+    expected = [2 / 9, 1, 90 / 95] if task is Task.MULTICLASS else [0.2, 1, 0.9]
+    np.testing.assert_allclose(quality, expected, rtol=1e-6)
     assert judgeable(probabilities).tolist() == [True, False, True]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tellapart.data.hygiene import (
     class_counts,
+    enough,
     exact_duplicates,
     imbalance,
+    label_errors,
     label_names,
     picture_quality,
     refused,
@@ -14,7 +16,17 @@ from tellapart.data.hygiene import (
 )
 from tellapart.data.hygiene.protocol import Check
 
-_MODULES = (refused, exact_duplicates, split_leaks, label_names, class_counts, imbalance, picture_quality, shortcuts)
+_MODULES = (
+    refused,
+    exact_duplicates,
+    split_leaks,
+    label_names,
+    class_counts,
+    imbalance,
+    picture_quality,
+    shortcuts,
+    label_errors,
+)
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}
 """Checks by name."""

@@ -1,0 +1,42 @@
+"""Lapses: the rate at which labels contradict a model however sure it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tellapart.data.hygiene.lapses import fit_lapses
+
+
+def draw(rate: float, n: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Sureness, and contradictions of a model that errs with the odds exp(0.5 - 1.5 · sureness), and of labels."""
+    rng = np.random.default_rng(seed)
+    sureness = rng.exponential(2.0, n)
+    error = 1 / (1 + np.exp(1.5 * sureness - 0.5))
+    return sureness, rng.random(n) < rate + (1 - rate) * error
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
+def test_the_rate_and_the_curve_are_found(rate: float) -> None:
+    found = fit_lapses(*draw(rate))
+    assert found.rate == pytest.approx(rate, rel=0.15)
+    assert found.offset == pytest.approx(0.5, abs=0.2)
+    assert found.steepness == pytest.approx(1.5, rel=0.1)
+    assert found.evidence > 50
+    np.testing.assert_allclose(found.error(np.array([0.0, 50.0])), [0.62, 0], atol=0.05)
+
+
+def test_without_label_errors_there_is_no_evidence_for_any() -> None:
+    alarms = [fit_lapses(*draw(0.0, 1000, seed)).evidence > 5.4 for seed in range(40)]
+    assert sum(alarms) <= 2
+
+
+@pytest.mark.parametrize("contradicted", [np.zeros(30, bool), np.ones(30, bool), np.arange(30) < 5])
+def test_extremes_end(contradicted: np.ndarray) -> None:
+    found = fit_lapses(np.linspace(0, 40, 30), contradicted)
+    assert 0 <= found.rate <= 1
+    assert np.isfinite([found.offset, found.steepness, found.evidence]).all()
+
+
+def test_one_image() -> None:
+    assert fit_lapses(np.array([3.0]), np.array([False])).rate < 0.01

@@ -32,7 +32,7 @@ RANK = 256
 _BLOCKS = 5
 _REGULARISATIONS = (0.001, 0.01, 0.1, 1.0)
 # Which images are right shows long before the last digit of the loss.
-_TOLERANCE = 3e-4
+_TOLERANCE = 1e-4
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -15,6 +15,7 @@ from tellapart.backbones.registry import load_backbone
 from tellapart.backbones.store import Store
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
+from tellapart.data.hygiene.prospects import Prospects
 from tellapart.data.hygiene.protocol import Evidence, Part
 from tellapart.errors import TrainingError
 from tellapart.heads.aims import Aim
@@ -27,6 +28,7 @@ from tellapart.workflows.fitting import schema_of, without_empty_labels
 from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.progress import Progress
+from tellapart.workflows.prospecting import prospects
 
 _WITHOUT_NETWORK = "decode|upright|squash(224)"
 
@@ -71,7 +73,7 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
     missing: dict[Part, str] = {}
     if "embeddings" in needs:
         evidence = replace(evidence, embeddings=images.embeddings)
-    if needs & {"look_alikes", "probabilities"}:
+    if needs & {"look_alikes", "probabilities", "prospects"}:
         progress("finding near-duplicates", 0, 0)
         evidence = replace(evidence, look_alikes=look_alikes(images, means.cache_dir).groups)
     if "probabilities" in needs:
@@ -80,6 +82,12 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
             evidence = replace(evidence, probabilities=_held_out(images, evidence, means.seed))
         except TrainingError as error:
             missing["probabilities"] = str(error)
+    if "prospects" in needs:
+        progress("drawing learning curves", 0, 0)
+        try:
+            evidence = replace(evidence, prospects=_prospects(images, evidence, means.seed))
+        except TrainingError as error:
+            missing["prospects"] = str(error)
     return Gathered(evidence, embedder, int((~dataset.labelled).sum()), images.n_cached, missing)
 
 
@@ -90,18 +98,26 @@ def evidence_of(images: EmbeddedDataset, schema: LabelSchema) -> Evidence:
 
 def _held_out(images: EmbeddedDataset, evidence: Evidence, seed: int) -> NDArray[np.float32]:
     """Calibrated answers for every image of a head that saw neither it nor its relatives; nan where there is none."""
-    dataset = images.dataset
-    assert evidence.look_alikes is not None
-    groups = combine_groups(dataset.ids, dataset.groups, evidence.look_alikes)
+    groups = _groups(images, evidence)
     options = ProbeOptions(Aim.parse("argmax"), seed=seed)
     probe = linear_probe(images.embeddings, evidence.labels, groups, evidence.schema, options)
     return np.where(probe.usable[:, None], probe.probabilities, np.float32(np.nan)).astype(np.float32)
 
 
+def _prospects(images: EmbeddedDataset, evidence: Evidence, seed: int) -> Prospects:
+    return prospects(images.embeddings, evidence.labels, _groups(images, evidence), evidence.schema, seed=seed)
+
+
+def _groups(images: EmbeddedDataset, evidence: Evidence) -> NDArray[np.int64]:
+    """Images that belong together, by the user's word or by looks."""
+    assert evidence.look_alikes is not None
+    return combine_groups(images.dataset.ids, images.dataset.groups, evidence.look_alikes)
+
+
 def _embedder(dataset: Dataset, needs: frozenset[Part], means: Means) -> Embedder:
     backbone: Backbone = _NoNetwork()
     spec = PreprocessSpec.parse(means.preprocess or _WITHOUT_NETWORK)
-    if needs & {"embeddings", "probabilities"}:
+    if needs & {"embeddings", "probabilities", "prospects"}:
         network = load_backbone(means.backbone, provider=means.provider, store=means.store)
         backbone = network
         spec = PreprocessSpec.parse(means.preprocess) if means.preprocess else own_spec(network, dataset, means.limits)

@@ -104,6 +104,7 @@ class Checked:
             "checks": [one.name for one in self.checks],
             "skipped": [{"check": one.name, "why": one.why} for one in self.skipped],
             "findings": [self._finding_json(finding) for finding in self.findings],
+            "prospects": None if self.evidence.prospects is None else self.evidence.prospects.to_json(),
         }
 
     def _facts(self) -> list[str]:

@@ -26,6 +26,7 @@ _MODULES = (
     picture_quality,
     shortcuts,
     label_errors,
+    enough,
 )
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tellapart.data.hygiene import (
     class_counts,
+    confused_classes,
     enough,
     exact_duplicates,
     imbalance,
@@ -27,6 +28,7 @@ _MODULES = (
     shortcuts,
     label_errors,
     enough,
+    confused_classes,
 )
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}

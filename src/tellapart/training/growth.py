@@ -13,8 +13,8 @@ from tellapart.training.inverse_power import Doubles, Expected, InversePower
 MIN_GROUPS = 10
 FARTHEST = 4.0
 """Times the images at hand: nobody should believe a curve beyond."""
-# A score between 0.5 and 0.8 tells nobody what to do.
-_WIDEST = 0.3
+# A gain of 0 to 20 points tells nobody what to do; one of 3 to 30 does.
+_NOTHING, _MUCH = 0.01, 0.2
 _FEWEST_SIZES = 4
 # Chi-square of 3 degrees of freedom exceeds 3 × 3.8 by chance once in a hundred.
 _MISFIT = 3.8
@@ -97,7 +97,7 @@ def _too_few(n_groups: int, n_sizes: int) -> str:
 def _unsure(curve: InversePower, n_now: int) -> str:
     if curve.misfit > _MISFIT:
         return "its score does not follow a curve that could be continued"
-    twice = curve.at(2 * n_now)
-    if twice.high - twice.low > _WIDEST:
-        return f"with twice as many, its score lies anywhere between {twice.low:.2f} and {twice.high:.2f}"
+    gain = curve.gain(n_now, 2 * n_now)
+    if gain.low < _NOTHING and gain.high > _MUCH:
+        return f"twice as many might buy nothing, or {100 * gain.high:.0f} points"
     return ""

@@ -11,8 +11,10 @@ from tellapart.evaluation.markup import paragraph, section, table, text
 
 _MAX_CURVES, _MAX_ROWS = 12, 100
 _WIDTH, _HEIGHT = 380, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 42
 _MOST_TICKS = 6
+# Five steps from here to 1 are round numbers.
+_BOTTOMS = (0.0, 0.5, 0.75, 0.9)
 
 
 def growth_section(found: Prospects | None) -> str:
@@ -31,8 +33,8 @@ def growth_section(found: Prospects | None) -> str:
 
 def _how_to_read(found: Prospects) -> str:
     return (
-        f"Dots: the {found.score} measured on held-out images after so many images of the class, the other classes unchanged, "
-        "with its standard deviation. Line: what is expected, dashed beyond the images at hand. Band: where it lies 95 times "
+        f"Dots: the {found.score} on held-out images after so many images of the class, the other classes unchanged (all: of "
+        "every class alike), with its standard deviation. Dashed line and band: what is expected, and where it lies 95 times "
         f"in 100. Measured on {found.n_measured:,} images with a quick head; a trained one may differ by a few points."
     )
 
@@ -59,8 +61,7 @@ class _Paper:
         ends = [one.n_now + ahead.more for ahead in one.ahead]
         self.left, self.right = min(one.sizes[0], one.n_now), max([one.n_now, *one.sizes, *ends])
         lows = [y - d for y, d in zip(one.scores, one.deviations, strict=True)] + [a.score.low for a in one.ahead]
-        self.bottom = max(0.0, math.floor(10 * min(lows)) / 10)
-        self.bottom = min(self.bottom, 0.8)
+        self.bottom = max(bottom for bottom in _BOTTOMS if bottom <= max(min(lows), 0.0))
 
     def place(self, images: float, score: float) -> tuple[float, float]:
         """Pixels."""
@@ -102,7 +103,10 @@ def _frame(paper: _Paper, score: str) -> str:
         x, y = paper.place(tick, paper.bottom)
         parts.append(f'<text class="n" x="{x}" y="{y + 16}" text-anchor="middle">{tick:,}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">images · {escape(score)}</text>')
+    parts.append(f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">images</text>')
+    up = _TOP + (_HEIGHT - _TOP - _BOTTOM) / 2
+    turned = f'transform="rotate(-90 14 {up})"'
+    parts.append(f'<text x="14" y="{up}" text-anchor="middle" {turned}>{escape(score)}</text>')
     return "".join(parts)
 
 

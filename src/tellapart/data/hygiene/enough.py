@@ -58,8 +58,13 @@ def _everything(found: Prospects) -> Finding:
 def _from_to(found: Prospects, one: Prospect) -> str:
     assert one.twice is not None
     assert one.now is not None
-    then = one.twice.score
-    return f"{found.score} from {one.now.value:.2f} to about {then.value:.2f} ({then.low:.2f}–{then.high:.2f})"
+    gain = one.twice.gain
+    return f"{found.score} from {one.now.value:.2f} to {one.now.value + gain.value:.2f}, by {points(gain)}"
+
+
+def points(gain: Range) -> str:
+    """`8 points (3–12)`."""
+    return f"{100 * gain.value:.0f} points ({100 * gain.low:.0f}–{100 * gain.high:.0f})"
 
 
 def _finding(one: Prospect, sentence: str, remedy: str) -> Finding:

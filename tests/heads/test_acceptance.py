@@ -50,6 +50,10 @@ def test_what_is_told_is_what_was_seen() -> None:
     assert 0 < accepted.mean() < 1
 
 
+def test_what_is_less_sure_than_all_evidence_is_not_accepted() -> None:
+    assert _fit(np.linspace(0.9, 1, 60), np.ones(60, bool), 0.9).threshold >= 0.9
+
+
 def test_a_stricter_precision_accepts_less() -> None:
     confidence, right = _answers(3000, 2)
     supports = [_fit(confidence, right, precision).support for precision in (0.8, 0.9, 0.98)]
@@ -77,8 +81,12 @@ def test_mistakes_among_the_surest_are_told() -> None:
     right = np.arange(400) % 10 > 0
     found = _fit(confidence, right, 0.98)
     assert not found.promised
-    told = f"of the {found.support:,} surest answers on held-out images {right[-found.support :].sum():,} were right"
-    assert found.why_not == f"{told}, which does not promise 0.98 with 90 % confidence"
+    wrong = int((~right[-found.support :]).sum())
+    assert found.support == 200  # half of the images
+    assert found.achieved == pytest.approx(1 - wrong / 200)
+    assert found.why_not == (
+        f"{wrong} of the 200 surest answers on held-out images were wrong, too many to promise 0.98 with 90 % confidence"
+    )
 
 
 def test_nothing_held_out_promises_nothing() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tellapart.errors import Reason, SettingsError
 from tellapart.heads.objectives import Doubles
-from tellapart.heads.promises import CONFIDENCE, Booleans, Groups, Ranking, fewest_for, for_precision
+from tellapart.heads.promises import CONFIDENCE, Booleans, Groups, Ranking, fewest_for, first_tested, for_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Acceptance:
     """Of `support` held-out answers with a confidence of `threshold` or more the share `achieved` was right.
 
     `why_not` is empty where that promises `precision` with 90 % confidence. Else nothing is to be accepted: `threshold`
-    is infinite, and `support` and `achieved` are those of the place that speaks most for the precision.
+    is infinite, and `support` and `achieved` are those of the surest answers, with which the test began and ended.
     """
 
     precision: float
@@ -46,14 +46,14 @@ def fit_acceptance(confidence: Doubles, right: Booleans, groups: Groups, precisi
             f"a confidence, a verdict and a group are needed for each answer, "
             f"got {len(confidence)}, {len(right)} and {len(groups)}",
         )
-    nothing = Acceptance(precision, float("inf"), float("nan"), 0, "no answer was held out")
     if not len(confidence):
-        return nothing
+        return Acceptance(precision, float("inf"), float("nan"), 0, "no answer was held out")
     ranking = Ranking.of(confidence, right, groups, groups)
     place, reached, achieved, support = for_precision(ranking, precision)
-    if reached:
-        return Acceptance(precision, ranking.threshold(place), achieved, support)
-    return Acceptance(precision, nothing.threshold, achieved, support, _why_not(ranking, place, precision))
+    if not reached:
+        return _nothing(ranking, precision)
+    # Not halfway to the next answer: of what lies between nothing is known.
+    return Acceptance(precision, float(ranking.scores[ranking.ends[place]]), achieved, support)
 
 
 def check_precision(precision: float) -> None:
@@ -64,15 +64,23 @@ def check_precision(precision: float) -> None:
         )
 
 
-def _why_not(ranking: Ranking, place: int, precision: float) -> str:
-    fewest, n_groups = fewest_for(precision), len(set(ranking.groups.tolist()))
-    if n_groups < fewest:
-        return (
-            f"a promise of {precision:g} takes at least {fewest:,} labelled images that are not near-duplicates, "
-            f"all of them told rightly; there are {n_groups:,}"
+def _nothing(ranking: Ranking, precision: float) -> Acceptance:
+    place, fewest = first_tested(ranking, precision), fewest_for(precision)
+    if place is None or ranking.n_actual_groups < fewest:
+        last, n = len(ranking.ends) - 1, ranking.n_actual_groups
+        why_not = (
+            f"a promise of {precision:g} takes at least {fewest:,} labelled images that are not near-duplicates, all of "
+            f"them told rightly; there are {n:,}"
         )
-    right, answered = int(ranking.true[place]), int(ranking.answered[place])
-    return (
-        f"of the {answered:,} surest answers on held-out images {right:,} were right, which does not promise "
-        f"{precision:g} with {CONFIDENCE * 100:.0f} % confidence"
+        return _refused(ranking, last, precision, why_not)
+    wrong = int(ranking.answered[place] - ranking.true[place])
+    why_not = (
+        f"{wrong:,} of the {ranking.answered[place]:,} surest answers on held-out images {'was' if wrong == 1 else 'were'} "
+        f"wrong, too many to promise {precision:g} with {CONFIDENCE * 100:.0f} % confidence"
     )
+    return _refused(ranking, place, precision, why_not)
+
+
+def _refused(ranking: Ranking, place: int, precision: float, why_not: str) -> Acceptance:
+    answered = int(ranking.answered[place])
+    return Acceptance(precision, float("inf"), float(ranking.true[place] / answered), answered, why_not)

@@ -52,6 +52,16 @@ class Ranking:
         """Answers at each candidate (c,)."""
         return self.ends + 1
 
+    @property
+    def trials(self) -> Doubles:
+        """Independent answers at each candidate (c,): groups, in parts where one is answered in part."""
+        return np.asarray(np.cumsum(_shares(self.groups))[self.ends])
+
+    @property
+    def n_actual_groups(self) -> int:
+        """Independent images that are it."""
+        return len(np.unique(self.actual_groups))
+
     def threshold(self, place: int) -> float:
         """Halfway between the last score that is answered at this candidate and the first that is not."""
         last = int(self.ends[place])
@@ -69,16 +79,21 @@ def for_precision(ranking: Ranking, aim: float) -> Choice:
     Hothorn & Lehmacher 1995): looking at many costs nothing. Where the first fails, the place of most evidence is
     taken, without a promise.
     """
-    weights = _shares(ranking.groups)
-    trials = np.cumsum(weights)[ranking.ends]
+    weights, trials = _shares(ranking.groups), ranking.trials
     true, answered = ranking.true, ranking.answered
     evidence = _evidence(np.cumsum(weights * ranking.actual)[ranking.ends], trials, aim)
     evidence[true < aim * answered] = 0.0
-    cuts = _cuts(trials, len(np.unique(ranking.actual_groups)), aim)
+    cuts = _cuts(trials, ranking.n_actual_groups, aim)
     failed = np.append(evidence[cuts] < _proof(), [True])
     passed = int(np.argmax(failed))
     place = int(cuts[passed - 1]) if passed else int(np.argmax(evidence))
     return place, passed > 0, float(true[place] / answered[place]), int(answered[place])
+
+
+def first_tested(ranking: Ranking, aim: float) -> int | None:
+    """Where `for_precision` begins: the place of its strictest cut point, None where the images are too few for any."""
+    cuts = _cuts(ranking.trials, ranking.n_actual_groups, aim)
+    return int(cuts[0]) if len(cuts) else None
 
 
 def for_recall(ranking: Ranking, aim: float) -> Choice:

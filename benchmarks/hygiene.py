@@ -28,7 +28,7 @@ from benchmarks.planted import NEAR, Row, plant, read_clean, write
 import tellapart as ta
 from benchmarks import hygiene_scores as scores
 from tellapart.data.dataset import Dataset
-from tellapart.data.hygiene.label_quality import label_quality
+from tellapart.data.hygiene import label_errors
 from tellapart.data.hygiene.protocol import Severity
 from tellapart.workflows.check import known_checks
 from tellapart.workflows.check_result import Checked
@@ -104,7 +104,7 @@ class Bench:
         findings = [finding for finding in checked.findings if finding.check == "label_errors"]
         if evidence.probabilities is None:
             return [[nan, nan]]
-        quality = label_quality(evidence.labels, evidence.probabilities, evidence.schema.task)
+        quality = label_errors.quality(evidence)
         return [[scores.label_errors_ranked(rows, quality), scores.relabelled_rightly(rows, findings)]]
 
     def _accuracies(self, rows: Sequence[Row], data: Path, checked: Checked, seed: int) -> list[list[float]]:

@@ -26,9 +26,9 @@ def test_a_gain_counts_when_it_is_large_and_sure() -> None:
     assert not gains(untold("a"))
 
 
-def test_the_class_that_gains_most_comes_first_and_a_large_gain_is_a_warning() -> None:
+def test_the_class_that_gains_most_comes_first_and_all_are_notes() -> None:
     found = findings(prospect("a", 50, 0.7, 0.03, 0.02), prospect("b", 50, 0.7, 0.08, 0.02))
-    assert [(one.severity, one.figures["gain"]) for one in found] == [(Severity.WARNING, 0.08), (Severity.NOTE, 0.03)]
+    assert [(one.severity, one.figures["gain"]) for one in found] == [(Severity.NOTE, 0.08), (Severity.NOTE, 0.03)]
 
 
 def test_many_classes_are_counted() -> None:

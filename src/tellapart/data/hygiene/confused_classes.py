@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tellapart.data.groups import combine_groups
 from tellapart.data.hygiene.label_quality import judgeable
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Float32, Proposal, Severity
+from tellapart.data.hygiene.told_apart import told_apart
 from tellapart.data.hygiene.wording import some
 
 # Of two images, one of each class, a model that knows the difference picks the right one nearly always, a guess in half
@@ -26,9 +27,8 @@ def find(evidence: Evidence) -> list[Finding]:
     assert evidence.probabilities is not None
     judged = judgeable(evidence.probabilities)
     labels, answers = evidence.labels[judged], evidence.probabilities[judged]
-    found = {
-        pair: told for pair in _pairs(labels, answers) if (told := _told_apart(labels, answers, *pair)) is not None
-    }
+    told = {pair: _surely_hardly(labels, answers, *pair) for pair in _pairs(labels, answers)}
+    found = {pair: share for pair, share in told.items() if share is not None}
     return [_finding(evidence, members, found) for members in _together(found, labels.shape[1])]
 
 
@@ -41,30 +41,10 @@ def _pairs(labels: NDArray[np.uint8], answers: Float32) -> list[tuple[int, int]]
     return sorted({(min(a, b), max(a, b)) for a, row in enumerate(rivals.tolist()) for b in row})
 
 
-def _told_apart(labels: NDArray[np.uint8], answers: Float32, a: int, b: int) -> float | None:
-    """How often a pair of images is told apart, if that is surely below the bar; None else.
-
-    The area under the ROC curve of the odds between both classes, over images of exactly one, with its standard error
-    (Hanley and McNeil 1982).
-    """
-    only = labels[:, a] != labels[:, b]
-    is_a = labels[only, a].astype(bool)
-    n_a, n_b = int(is_a.sum()), int((~is_a).sum())
-    if min(n_a, n_b) < 2:
-        return None
-    area = _area(answers[only, a] - answers[only, b], is_a)
-    both, one = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (n_a - 1) * (both - area**2) + (n_b - 1) * (one - area**2)
-    error = np.sqrt(max(spread, area * (1 - area), 0.25 / max(n_a, n_b)) / (n_a * n_b))
-    return area if area + _SURE * error < _TELLS_APART else None
-
-
-def _area(scores: Float32, positive: NDArray[np.bool_]) -> float:
-    """Share of pairs whose positive has the higher score; ties count half (Mann and Whitney 1947)."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    n = int(positive.sum())
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(scores) - n)))
+def _surely_hardly(labels: NDArray[np.uint8], answers: Float32, a: int, b: int) -> float | None:
+    """How often a pair of images is told apart, if that is surely below the bar; None else."""
+    told = told_apart(labels, answers, a, b)
+    return told.share if told and told.share + _SURE * told.error < _TELLS_APART else None
 
 
 def _together(pairs: dict[tuple[int, int], float], k: int) -> Iterator[list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tellapart.data.hygiene import (
+    ambiguous,
     class_counts,
     confused_classes,
     enough,
@@ -29,6 +30,7 @@ _MODULES = (
     label_errors,
     enough,
     confused_classes,
+    ambiguous,
 )
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}

@@ -27,8 +27,8 @@ def clean() -> Evidence:
 def planted() -> Evidence:
     """One image of each kind, two that are dark."""
     return with_facts(
-        contrast={0: 0, 4: 0.015},
-        sharpness={0: 0, 4: 0.00006, 5: 0.00005},
+        contrast={0: 0, 1: 0.019, 2: 0.015, 3: 0.015, 4: 0.015},
+        sharpness={0: 0, 1: 0.0001, 2: 0.0001, 3: 0.0001, 4: 0.00006, 5: 0.00005},
         brightness={0: 0, 1: 0.03, 2: 0.01, 3: 0.995},
         width_px={6: 60, 7: 3000},
         height_px={6: 40},

@@ -15,7 +15,7 @@ from tellapart.data.hygiene.protocol import Severity
 def test_the_sentence() -> None:
     (found,) = find(planted())
     assert found.sentence == (
-        "'good' has 600 images, 12 times as many as 'bad' with 50: always answering 'good' would be right for 92 %"
+        "'good' has 600 images, 12 times as many as 'bad' with 50: always answering 'good' would be right on 92 % of all"
     )
     assert found.remedy == "judge by balanced accuracy or recall per class, not by accuracy, and add images of 'bad'"
 

@@ -35,7 +35,7 @@ def test_a_set_of_night_shots_is_dark_and_no_image_of_it_is() -> None:
 def test_a_second_camera_is_no_outlier() -> None:
     night = with_facts(brightness=dict.fromkeys(range(0, 400, 4), 0.1))
     assert find(night) == []
-    few = with_facts(brightness=dict.fromkeys(range(0, 400, 40), 0.01))
+    few = with_facts(brightness=dict.fromkeys(range(0, 400, 40), 0.01), contrast=dict.fromkeys(range(0, 400, 40), 0.01))
     assert [found.severity for found in find(few)] == [Severity.WARNING]
 
 
@@ -59,6 +59,11 @@ def test_under_16_pixels_an_image_is_tiny_wherever_it_lies(size: tuple[int, int]
     (found, *_) = find(with_facts(3, width_px=dict.fromkeys(rows, width), height_px=dict.fromkeys(rows, height)))
     assert found.rows == (0, 1, 2)
     assert found.severity is Severity.WARNING
+
+
+def test_a_lamp_in_the_night_is_no_failed_exposure() -> None:
+    assert find(with_facts(brightness={3: 0.03}, contrast={3: 0.05}, sharpness={3: 0.000625})) == []
+    assert [found.rows for found in find(with_facts(brightness={3: 0.03}, contrast={3: 0.015}))] == [(3,)]
 
 
 def test_portraits_among_landscapes_are_as_long() -> None:

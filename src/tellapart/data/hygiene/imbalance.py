@@ -31,7 +31,9 @@ def _unequal(evidence: Evidence, large: int, small: int, ratio: float) -> Findin
         f"{totals[small]:,}"
     )
     if evidence.exclusive:
-        sentence += f": always answering {names[large]!r} would be right for {percent(totals[large] / len(evidence))}"
+        sentence += (
+            f": always answering {names[large]!r} would be right on {percent(totals[large] / len(evidence))} of all"
+        )
     return Finding(
         "imbalance",
         Severity.WARNING if ratio >= _EXTREME else Severity.NOTE,

@@ -100,7 +100,7 @@ def test_training_runs_the_cheap_checks(parts: Path) -> None:
     ran = run("train", parts, "-o", "model", "--backbone", backbone_file())
     told = [line for line in ran.out.splitlines() if "under several labels" in line or line.startswith("checks")]
     assert told == [
-        "warning     1 image lie in the data under several labels at once, such as bad/copy.png as 'bad' and 'good'; "
+        "warning     1 image lies in the data under several labels at once, such as bad/copy.png as 'bad' and 'good'; "
         "decide on one label for each: nobody can learn both",
         "checks      tellapart check DATA shows more",
     ]

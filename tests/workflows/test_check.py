@@ -106,7 +106,7 @@ def test_the_worst_comes_first_and_everything_is_counted(parts: Path) -> None:
     lines = found.lines()
     assert lines[0] == "data      18 images seen: 17 looked at, 1 refused, 0 unlabelled"
     assert lines[3:] == [
-        "error    1 image lie in the data under several labels at once, such as bad/copy.png as 'bad' and 'good'; "
+        "error    1 image lies in the data under several labels at once, such as bad/copy.png as 'bad' and 'good'; "
         "decide on one label for each: nobody can learn both [exact_duplicates]",
         "warning  something is <b>odd</b>; look [second]",
         "note     something is <b>odd</b>; look [first]",

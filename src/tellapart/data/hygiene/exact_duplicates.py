@@ -21,18 +21,20 @@ def find(evidence: Evidence) -> list[Finding]:
     quarrelling = [rows for rows in clusters if len({evidence.label_of(row) for row in rows}) > 1]
     splits = evidence.dataset.splits
     together = [rows for rows in agreeing if len({splits[row] for row in rows} - {None}) < 2]
-    return [*_same_label(together), *_several_labels(evidence, quarrelling)]
+    return [*_same_label(evidence, together), *_several_labels(evidence, quarrelling)]
 
 
-def _same_label(clusters: list[list[int]]) -> list[Finding]:
+def _same_label(evidence: Evidence, clusters: list[list[int]]) -> list[Finding]:
     if not clusters:
         return []
     spare = tuple(row for rows in clusters for row in rows[1:])
+    copies = "is a byte-identical copy of another" if len(spare) == 1 else "are byte-identical copies of others"
+    example = evidence.dataset.uris[spare[0]]
     return [
         Finding(
             "exact_duplicates",
             Severity.NOTE,
-            f"{count(len(spare), 'image')} are byte-identical copies of others with the same label",
+            f"{count(len(spare), 'image')} {copies} with the same label, such as {example!r}",
             "drop the copies: they stay on one side of every split, but count twice",
             rows=spare,
             clusters=tuple(map(tuple, clusters)),
@@ -48,11 +50,12 @@ def _several_labels(evidence: Evidence, clusters: list[list[int]]) -> list[Findi
     rows = tuple(row for rows in clusters for row in rows)
     example = clusters[0]
     labels = some(sorted({evidence.label_of(row) for row in example}))
+    lie = "lies" if len(clusters) == 1 else "lie"
     return [
         Finding(
             "exact_duplicates",
             Severity.ERROR,
-            f"{count(len(clusters), 'image')} lie in the data under several labels at once, such as "
+            f"{count(len(clusters), 'image')} {lie} in the data under several labels at once, such as "
             f"{evidence.dataset.uris[example[0]]} as {labels}",
             "decide on one label for each: nobody can learn both",
             rows=rows,

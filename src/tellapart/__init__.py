@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
     from tellapart.workflows.check import check
     from tellapart.workflows.evaluate import evaluate
+    from tellapart.workflows.suggest import suggest
     from tellapart.workflows.train import train
 
 _HOME = {
@@ -69,6 +70,7 @@ _HOME = {
     "check": "tellapart.workflows.check",
     "evaluate": "tellapart.workflows.evaluate",
     "load": "tellapart.classifier.storage",
+    "suggest": "tellapart.workflows.suggest",
     "train": "tellapart.workflows.train",
 }
 
@@ -99,6 +101,7 @@ __all__ = [
     "check",
     "evaluate",
     "load",
+    "suggest",
     "train",
 ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, WORKERS
+from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SEEING, WORKERS
 from tellapart.cli.output import destination, note, plain, pretty
 from tellapart.cli.progress import progress
 
@@ -38,14 +38,7 @@ EXIT_FOUND = 4
     show_default=True,
     help="Exit with 4 when there is a finding as bad as this.",
 )
-@click.option(
-    "--backbone",
-    metavar="NAME|FILE",
-    help="What looks at the images, as for `train`.  [default: that of train]",
-)
-@click.option(
-    "--preprocess", metavar="SPEC", help="Such as 'decode|upright|fit(224)'.  [default: what the backbone was made for]"
-)
+@SEEING
 @READING
 @SEED
 @WORKERS

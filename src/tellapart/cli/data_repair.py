@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import decode_limits
-from tellapart.cli.options import JSON, PATH, READING, flag
+from tellapart.cli.options import JSON, PATH, POOL, READING, flag
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
 
@@ -28,6 +28,7 @@ _SHOWN = 20
 @click.option("--why", default="", help="Why, for the log.")
 @flag("--all", "everything", "Accept every line, whatever the file says; of contradicting ones the first.")
 @flag("--new-labels", "new_labels", "Allow labels that no image has yet.")
+@POOL
 @READING
 @JSON
 def fix(
@@ -38,6 +39,7 @@ def fix(
     why: str,
     everything: bool,
     new_labels: bool,
+    pool: Path | None,
     data_format: str | None,
     images: Path | None,
     label_map: Path | None,
@@ -48,7 +50,7 @@ def fix(
     allow_outside: bool,
     as_json: bool,
 ) -> None:
-    """Apply the accepted lines of FIXES (`check --proposals`) to DATA and write a new revision.
+    """Apply the accepted lines of FIXES (`check --proposals`, `data suggest`) to DATA and write a new revision.
 
     The revision refers to the images: no original is changed or copied. Every command takes it as data.
     """
@@ -72,6 +74,7 @@ def fix(
             dataset,
             fixes,
             output=output,
+            pool=pool,
             source=data,
             who=_login() if who is None else who,
             why=why,

@@ -66,6 +66,20 @@ LABEL_MAP = click.option("--labels", "label_map", type=PATH, help="YAML or JSON:
 IMAGES = click.option("--images", type=PATH, help="Folder that file names are relative to.")
 OUTSIDE = flag("--allow-outside", "allow_outside", "Accept images outside the data's folder.")
 
+POOL = click.option(
+    "--pool", type=PATH, metavar="DATA", help="Unlabelled images that lie elsewhere; labels found there do not count."
+)
+SEEING = several(
+    click.option(
+        "--backbone", metavar="NAME|FILE", help="What looks at the images, as for `train`.  [default: that of train]"
+    ),
+    click.option(
+        "--preprocess",
+        metavar="SPEC",
+        help="Such as 'decode|upright|fit(224)'.  [default: what the backbone was made for]",
+    ),
+)
+
 # How a data set is read, wherever one may be of any kind; the names are those of `Dataset.read`.
 READING = several(
     FORMAT,

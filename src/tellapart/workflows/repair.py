@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.data.dataset import Dataset
+from tellapart.data.joining import joined
 from tellapart.data.repair.applying import Applied, apply_fixes, keys_of
 from tellapart.data.repair.diff import Difference, difference
 from tellapart.data.repair.fixes import Fault, Fix, accept_all, parse_fixes
@@ -32,6 +33,7 @@ def fix(
     fixes: str | Path | Sequence[Fix],
     *,
     output: str | Path,
+    pool: Dataset | str | Path | None = None,
     source: str | Path | None = None,
     who: str = "",
     why: str = "",
@@ -43,7 +45,8 @@ def fix(
     """Apply the accepted fixes (`fixes.csv` of `check`, or `Fix` values) and write the result as a revision, a new folder
     that `Dataset.read` and every command take. Originals are neither changed nor copied.
 
-    `source` is where `data` was read from, if it is a `Dataset`. `everything` accepts all fixes, `new_labels` allows labels
+    `pool` are unlabelled images that the list is about as well (those of `suggest`): the revision holds them too. `source`
+    is where `data` was read from, if it is a `Dataset`. `everything` accepts all fixes, `new_labels` allows labels
     that no image has yet.
 
     Raises:
@@ -53,9 +56,11 @@ def fix(
     source = None if isinstance(data, Dataset) and source is None else Path(str(source or data))
     output = Path(output)
     _check_target(output, source)
+    if pool is not None and not isinstance(pool, Dataset):
+        _check_target(output, Path(pool))
     listed, faults = _listed(fixes)
     listed = accept_all(listed) if everything else listed
-    dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    dataset = joined(data, pool)
     known = identify(dataset, again=_rows(dataset, listed), limits=limits, progress=_told(progress))
     where = str(fixes) if isinstance(fixes, str | Path) else "the list of fixes"
     applied = apply_fixes(known, listed, new_labels=new_labels, faults=faults, where=where)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast, get_args
 
 from tellapart.data.hygiene.protocol import Action
@@ -57,16 +58,20 @@ class Fix:
         return f"line {self.line}" if self.line else f"{self.action} {self.uri or self.was!r}"
 
 
-def write_fixes(fixes: Iterable[Fix], path: Path) -> None:
+def write_fixes(fixes: Sequence[Fix], path: Path, *, more: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
     """Write the file, whole or not at all; UTF-8 with the mark by which Excel knows it.
+
+    `more` are columns for people, a cell for each fix; reading leaves them out.
 
     Raises:
         DataError: write_failed.
     """
+    beside = list(zip(*more.values(), strict=True)) if more else [()] * len(fixes)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
-        out.writerow(COLUMNS)
-        out.writerows([_guarded(cell) for cell in _cells(fix)] for fix in fixes)
+        out.writerow([*COLUMNS, *more])
+        for fix, cells in zip(fixes, beside, strict=True):
+            out.writerow([_guarded(cell) for cell in (*_cells(fix), *cells)])
 
 
 def read_fixes(path: Path) -> tuple[Fix, ...]:
@@ -108,8 +113,8 @@ def refuse_faults(faults: Iterable[Fault], where: str) -> None:
 
 
 def accept_all(fixes: Iterable[Fix]) -> tuple[Fix, ...]:
-    """Every fix accepted, whatever a person said, but for those that contradict an earlier one."""
-    return tuple(settled(replace(fix, accept=True) for fix in fixes))
+    """Every fix accepted, whatever a person said, but for those that contradict an earlier one or have no value yet."""
+    return tuple(settled(replace(fix, accept=fix.accept or fix.action == "drop" or bool(fix.value)) for fix in fixes))
 
 
 def settled(fixes: Iterable[Fix]) -> Iterator[Fix]:
@@ -186,7 +191,7 @@ def _parsed(line: int, header: Sequence[str], cells: Sequence[str] | None, fault
         wrong.append(f"accept is yes or no, got {values['accept']!r:.40}")
     if action not in ACTIONS:
         wrong.append(f"action is one of {', '.join(ACTIONS)}, got {values['action']!r:.40}")
-    else:
+    elif accept in _YES or values["value"].strip():  # not accepted, a line may wait for its label
         wrong += _wrong_value(action, values)
     if wrong:
         raise DataError(Reason.BAD_ROW, "; ".join(wrong))

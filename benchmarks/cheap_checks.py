@@ -1,6 +1,6 @@
 """What the checks without a network say of clean images, how well light and border tell labels by nature, and what they cost.
 
-    python -m benchmarks.cheap_checks --cifar cifar10-train.parquet [--tiles FOLDER] [--only alarms,shortcuts,time]
+    python -m benchmarks.cheap_checks [--cifar cifar10-train.parquet] [--tiles FOLDER] [--only alarms,shortcuts,time]
 
 alarms: 20 random subsets of 2,000 images; in each every check should be silent. Here every finding is an alarm, notes too.
 shortcuts: for each source the best told label, as balanced accuracy and its lower limit at 99 %: clean, each class against
@@ -38,11 +38,13 @@ N_TIMED, N_LABELS = 100_000, (10, 200)
 def main() -> None:
     """Print tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cifar", type=Path, required=True)
+    parser.add_argument("--cifar", type=Path)
     parser.add_argument("--tiles", type=Path)
     parser.add_argument("--only", default="alarms,shortcuts,time")
     options = parser.parse_args()
     wanted = options.only.split(",")
+    if options.cifar is None and wanted != ["time"]:
+        parser.error("--cifar is needed for all but time")
     clean = read(options.cifar) if {"alarms", "shortcuts"} & set(wanted) else None
     if "alarms" in wanted and clean is not None:
         alarms(clean)

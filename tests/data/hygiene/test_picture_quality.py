@@ -12,7 +12,7 @@ from tellapart.data.hygiene.protocol import Severity
 
 def test_the_sentences() -> None:
     assert [f"{found.sentence}; {found.remedy}" for found in find(planted())] == [
-        "1 image is of one single colour: 'bad/00000.png'; drop them: nothing can be seen",
+        "1 image is of one single colour: 'bad/00000.png'; nothing can be seen, so nothing be learned: drop what is empty",
         "2 images are much darker than the others, such as 'bad/00002.png'; "
         "look whether the exposure failed; if so drop them or take them again",
         "1 image is much brighter than the others: 'good/00003.png'; "

@@ -13,9 +13,9 @@ from tellapart.records import Refusal
 
 def test_each_kind_is_one_sentence() -> None:
     truncated, other = find(planted())
-    assert truncated.sentence == "3 files were refused as truncated (they end too early), such as 'bad/0.png'"
+    assert truncated.sentence == "3 files were refused as truncated (cut off before its end), such as 'bad/0.png'"
     assert truncated.remedy == "copy them again from the source"
-    assert other.sentence == "1 file was refused as not_an_image (the bytes are something else), 'good/notes.png'"
+    assert other.sentence == "1 file was refused as not_an_image (the bytes are something else): 'good/notes.png'"
     assert other.remedy == "remove them, or convert them to an image"
 
 

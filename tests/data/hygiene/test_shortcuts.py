@@ -81,6 +81,7 @@ def test_one_pixel_more_is_a_size() -> None:
 
 def test_a_class_folder_is_the_label() -> None:
     assert told(changed(uri=lambda i: f"photos/{NAMES[i % 2].upper()}/{i}.png")) == []
+    assert told(changed(uri=lambda i: f"{of(i, 'okay', 'rejected')}/{i}.png")) == []
     renamed = [replace(s, uri=f"{s.uri[0]}-{i % 3}/{i}.png", labels=("abc"[i % 3],)) for i, s in enumerate(taken())]
     assert told(evidence(renamed)) == []
 

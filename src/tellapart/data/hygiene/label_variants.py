@@ -64,6 +64,11 @@ def singular(word: str) -> str:
     return word[:-1] if re.search(r"[^\W\d_]{3}(?<![sui])s$", word) else word
 
 
+def meaning(name: str) -> str:
+    """The same for names that mean the same by all but a slip: case, spacing, number, words for one verdict."""
+    return _verdict(name) or singular(spelling(name))
+
+
 def _verdict(name: str) -> str | None:
     word = re.sub(r"[\W_]+", "", name.casefold())
     return next((f"verdict {i}" for i, words in enumerate(_VERDICTS) if word in words), None)

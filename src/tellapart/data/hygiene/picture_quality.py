@@ -74,7 +74,7 @@ def _kinds(evidence: Evidence) -> list[_Kind]:
 
 
 def _empty(contrast: Float) -> _Kind:
-    remedy = "drop them: nothing can be seen"
+    remedy = "nothing can be seen, so nothing be learned: drop what is empty"
     return _Kind("of one single colour", remedy, contrast < _EMPTY, _EMPTY - contrast, broken=True)
 
 

@@ -20,15 +20,15 @@ _ROWS = (Reason.BAD_ROW, Reason.DUPLICATE_ROW, Reason.FIELD_TOO_LARGE)
 _MEANING = {
     Reason.FILE_NOT_FOUND: ("no such file", "correct the paths; in a CSV they are relative to the CSV"),
     Reason.NOT_A_FILE: ("a folder or device stands there", "name files"),
-    Reason.PERMISSION_DENIED: ("this user may not read them", "change their permissions"),
-    Reason.READ_FAILED: ("the system could not read them", "look at the disk or the network drive"),
+    Reason.PERMISSION_DENIED: ("this user may not read it", "change their permissions"),
+    Reason.READ_FAILED: ("unreadable for the system", "look at the disk or the network drive"),
     Reason.EMPTY_FILE: ("no bytes", "copy them again from the source"),
     Reason.FILE_TOO_LARGE: ("more bytes than allowed", "raise max_bytes if you trust them"),
     Reason.TOO_MANY_PIXELS: ("more pixels than allowed", "raise max_pixels if you trust them"),
     Reason.TOO_MANY_FRAMES: ("more frames than allowed", "raise max_frames if you trust them"),
     Reason.NOT_AN_IMAGE: ("the bytes are something else", "remove them, or convert them to an image"),
     Reason.UNSUPPORTED_FORMAT: ("a format that is not read", "convert them, for example to PNG"),
-    Reason.TRUNCATED: ("they end too early", "copy them again from the source"),
+    Reason.TRUNCATED: ("cut off before its end", "copy them again from the source"),
     Reason.CORRUPT: ("damaged inside", "copy them again from the source"),
     Reason.NEEDS_INTENSITY: (
         "no agreed black and white",
@@ -59,8 +59,8 @@ def find(evidence: Evidence) -> list[Finding]:
 def _told(code: str, refusals: Sequence[Refusal], severity: Severity) -> Finding:
     n, first = len(refusals), refusals[0].uri
     meaning, remedy = _MEANING.get(Reason(code), _UNKNOWN)
-    were, example = ("was", repr(first)) if n == 1 else ("were", f"such as {first!r}")
-    sentence = f"{count(n, _thing(code))} {were} refused as {code} ({meaning}), {example}"
+    were, example = ("was", f": {first!r}") if n == 1 else ("were", f", such as {first!r}")
+    sentence = f"{count(n, _thing(code))} {were} refused as {code} ({meaning}){example}"
     return Finding("refused", severity, sentence, remedy, figures={"refused": n})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.hygiene.label_variants import spelling
+from tellapart.data.hygiene.label_variants import meaning
 from tellapart.data.hygiene.protocol import Evidence, Float32
 from tellapart.data.split_names import normalise_split
 from tellapart.image.quality import FIELDS
@@ -90,8 +90,9 @@ def _facts(evidence: Evidence) -> Iterator[Source]:
     )
     for key in dataset.metadata_keys:
         column = [value or "" for value in dataset.metadata(key)]
-        if key != "folder" and not _names_label(evidence, key, column):
-            yield Source(f"the column {key!r}", remedy, in_values(column))
+        features = in_values(column)
+        if features.shape[1] and key != "folder" and not _names_label(evidence, key, column):
+            yield Source(f"the column {key!r}", remedy, features)
 
 
 def in_bins(values: NDArray[Any]) -> Float32:
@@ -162,10 +163,9 @@ def _folders(evidence: Evidence) -> Iterator[tuple[int, list[str]]]:
 
 def _names_label(evidence: Evidence, key: str, values: Sequence[str]) -> bool:
     """Whether a column is the label in other words: by its name, or because values are names of labels."""
-    named = {spelling(name) for name in evidence.schema.names}
-    return any(word in key.casefold() for word in _LABEL_WORDS) or any(
-        spelling(value) in named for value in set(values)
-    )
+    named = {meaning(name) for name in evidence.schema.names}
+    by_name = any(word in key.casefold() for word in _LABEL_WORDS)
+    return by_name or any(meaning(value) in named for value in set(values))
 
 
 def _decides(evidence: Evidence, values: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Float32, P
 from tellapart.data.hygiene.second_opinion import second_opinion
 from tellapart.data.hygiene.wording import count, percent
 from tellapart.data.labels import format_labels
+from tellapart.records import Task
 
 # What a floor of errors must add to the likelihood: a clean set reaches 5.4 in 1 of 100 draws in theory. With the
 # next line 1 of 38 clean sets from CIFAR-10 and magnetic-tile was an alarm (docs/check.md).
@@ -44,26 +45,45 @@ class _Answers:
     odds: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Labels that are more probably wrong than right, worst first: of `rows` (q,), by the model's `columns`, by `chance`.
+
+    The column is the label that the image should have; of several labels, the one that should be turned round. `rate` is
+    the share of all labels that are wrong.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    chance: NDArray[np.float64]
+    rate: float
+
+
 def find(evidence: Evidence) -> list[Finding]:
     """Silent unless labels contradict the model at a rate that does not fall with its sureness."""
-    opinion = second_opinion(evidence)
+    found = doubts(evidence.labels, second_opinion(evidence), evidence.schema.task)
+    return [] if found is None else [_finding(evidence, found)]
+
+
+def doubts(labels: NDArray[np.uint8], opinion: Float32, task: Task) -> Doubts | None:
+    """Of labels 0/1 (n, k) and a `second_opinion` (n, k) of them; None unless there is evidence of wrong labels."""
     judged = np.flatnonzero(judgeable(opinion))
     if not len(judged):
-        return []
-    answers = _one_label(evidence, opinion, judged) if evidence.exclusive else _several(evidence, opinion, judged)
+        return None
+    answers = (_several if task is Task.MULTILABEL else _one_label)(labels, opinion, judged)
     lapses = fit_lapses(answers.sureness, answers.contradicted)
     if lapses.evidence < _ENOUGH_EVIDENCE or lapses.rate < _ENOUGH_ERRORS:
-        return []
+        return None
     wrong, right = lapses.rate * answers.odds, (1 - lapses.rate) * lapses.error(answers.sureness)
     chance = np.where(answers.contradicted, wrong / (wrong + right + _NEVER_ZERO), 0)
     named = np.argsort(-chance, kind="stable")[: int((chance >= _WRONG).sum())]
-    return [_finding(evidence, answers, named, chance[named], lapses.rate)] if len(named) else []
+    return Doubts(answers.rows[named], answers.columns[named], chance[named], lapses.rate) if len(named) else None
 
 
-def _one_label(evidence: Evidence, opinion: Float32, rows: NDArray[np.int64]) -> _Answers:
+def _one_label(labels: NDArray[np.uint8], opinion: Float32, rows: NDArray[np.int64]) -> _Answers:
     """One question for each image: which label."""
     shares = np.maximum(opinion[rows].astype(np.float64), _NEVER_ZERO)
-    given = evidence.classes[rows]
+    given = labels[rows].argmax(axis=1)
     first, second = np.sort(shares, axis=1)[:, :-3:-1].T
     # Whoever labels wrongly takes any other label in half of the cases, else one that looks alike, as the model would.
     alike = shares[np.arange(len(rows)), given] / np.maximum(1 - first, _NEVER_ZERO)
@@ -72,28 +92,25 @@ def _one_label(evidence: Evidence, opinion: Float32, rows: NDArray[np.int64]) ->
     return _Answers(rows, best, np.log(first / second), best != given, odds)
 
 
-def _several(evidence: Evidence, opinion: Float32, rows: NDArray[np.int64]) -> _Answers:
+def _several(labels: NDArray[np.uint8], opinion: Float32, rows: NDArray[np.int64]) -> _Answers:
     """One question for each image and label: whether it is there."""
     present = opinion[rows].astype(np.float64).clip(_NEVER_ZERO, 1 - _NEVER_ZERO).reshape(-1)
-    k = evidence.labels.shape[1]
+    k = labels.shape[1]
     return _Answers(
         np.repeat(rows, k),
         np.tile(np.arange(k), len(rows)),
         np.abs(np.log(present / (1 - present))),
-        (present > 0.5) != evidence.labels[rows].reshape(-1),
+        (present > 0.5) != labels[rows].reshape(-1),
         np.ones(len(present)),
     )
 
 
-def _finding(
-    evidence: Evidence, answers: _Answers, named: NDArray[np.int64], chance: NDArray[np.float64], rate: float
-) -> Finding:
+def _finding(evidence: Evidence, found: Doubts) -> Finding:
     worst: dict[int, float] = {}
     toggled: dict[int, list[int]] = {}
-    for question, score in zip(named.tolist(), chance.tolist(), strict=True):
-        row = int(answers.rows[question])
+    for row, column, score in zip(found.rows.tolist(), found.columns.tolist(), found.chance.tolist(), strict=True):
         worst.setdefault(row, score)
-        toggled.setdefault(row, []).append(int(answers.columns[question]))
+        toggled.setdefault(row, []).append(column)
     better = {row: _better(evidence, row, columns) for row, columns in toggled.items()}
     example = next(iter(worst))
     is_ = "is" if len(worst) == 1 else "are"
@@ -102,11 +119,11 @@ def _finding(
         Severity.WARNING,
         f"{count(len(worst), 'label')} {is_} probably wrong, such as {evidence.dataset.uris[example]} labelled "
         f"{evidence.label_of(example)!r} that looks like {' + '.join(better[example]) or '(none)'!r}; "
-        f"of all labels about {percent(rate)} are, by how often they contradict a model where it is sure",
+        f"of all labels about {percent(found.rate)} are, by how often they contradict a model where it is sure",
         "look at them, the worst first, and accept the new labels that are right",
         rows=tuple(worst),
         scores=tuple(worst.values()),
-        figures={"named": len(worst), "share": rate},
+        figures={"named": len(worst), "share": found.rate},
         proposals=tuple(Proposal(row, "relabel", format_labels(names)) for row, names in better.items() if names),
     )
 

@@ -9,6 +9,7 @@ from tellapart.data.groups import combine_groups
 from tellapart.data.hygiene.label_quality import judgeable
 from tellapart.data.hygiene.neighbours import neighbours
 from tellapart.data.hygiene.protocol import Evidence, Float32
+from tellapart.records import Task
 
 # One vote in a hundred neighbours: fewer cannot be told from none.
 _FLOOR = 0.01
@@ -16,18 +17,27 @@ _NEVER_ZERO = 1e-9
 
 
 def second_opinion(evidence: Evidence) -> Float32:
-    """Probabilities float32 (n, k) from embeddings and out-of-fold probabilities; nan where no head could judge.
-
-    The geometric mean of the head's answer and of the share of labels among 50 neighbours, relatives left out. The two
-    err differently: on CIFAR-10 the mean is right more often than either, and finds more wrong labels (docs/check.md).
-    """
+    """`opinion` of all images of a data set."""
     assert evidence.embeddings is not None
     assert evidence.probabilities is not None
-    votes = neighbours(evidence.embeddings, relatives(evidence)).vote(evidence.labels)
-    if evidence.exclusive:
-        return _mean(evidence.probabilities, (votes + _FLOOR) / (1 + _FLOOR * votes.shape[1]))
+    labels, task = evidence.labels, evidence.schema.task
+    return opinion(evidence.embeddings, evidence.probabilities, labels, relatives(evidence), task)
+
+
+def opinion(
+    embeddings: Float32, probabilities: Float32, labels: NDArray[np.uint8], groups: NDArray[np.int64], task: Task
+) -> Float32:
+    """Probabilities float32 (n, k) from embeddings (n, d) and out-of-fold probabilities; nan where no head could judge.
+
+    The geometric mean of the head's answer and of the share of labels among 50 neighbours, those of the image's group left
+    out. The two err differently: on CIFAR-10 the mean is right more often than either, and finds more wrong labels
+    (docs/check.md).
+    """
+    votes = neighbours(embeddings, groups).vote(labels)
+    if task is not Task.MULTILABEL:
+        return _mean(probabilities, (votes + _FLOOR) / (1 + _FLOOR * votes.shape[1]))
     present = (votes + _FLOOR) / (1 + 2 * _FLOOR)
-    heads = np.stack([1 - evidence.probabilities, evidence.probabilities], axis=2)
+    heads = np.stack([1 - probabilities, probabilities], axis=2)
     return _mean(heads, np.stack([1 - present, present], axis=2))[:, :, 1]
 
 

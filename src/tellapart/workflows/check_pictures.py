@@ -14,6 +14,8 @@ from tellapart.image.preprocess import PreprocessSpec
 from tellapart.workflows.embedding import Embedder
 
 _SIDE_PX = 160
+# Between the greys of dark and of bright pictures: where a picture ends must be seen on both.
+_BESIDE = "#7a828c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def _spec(embedder: Embedder) -> PreprocessSpec:
     """The whole image, letterboxed, with the grey levels of the check's own preprocessing."""
     intensity = [step for step in str(embedder.spec).split("|") if step.startswith("intensity")]
     try:
-        return PreprocessSpec.parse("|".join(["decode", "upright", *intensity, f"fit({_SIDE_PX})"]))
+        return PreprocessSpec.parse(
+            "|".join(["decode", "upright", *intensity, f"fit({_SIDE_PX},background={_BESIDE})"])
+        )
     except SpecError:
         return embedder.spec
 

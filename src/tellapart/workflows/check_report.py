@@ -124,7 +124,7 @@ def _overview(checked: Checked) -> str:
             _badge(finding.severity),
             f'<a href="#finding-{i}">{text(checked.title_of(finding.check))}</a>',
             text(_unbroken(finding.sentence)),
-            f"{len(finding.rows):,}",
+            f"{len(finding.rows):,}" if finding.rows else "–",
         ]
         for i, finding in enumerate(checked.findings[:MAX_FINDINGS])
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -50,20 +51,20 @@ def exact_duplicates(rows: Sequence[Row], findings: Sequence[Finding]) -> Score:
 
 
 def near_duplicates(
-    rows: Sequence[Row], findings: Sequence[Finding], twins: Collection[Pair] = ()
+    rows: Sequence[Row], findings: Sequence[Finding], pictures: Mapping[int, int] = MappingProxyType({})
 ) -> tuple[Score, set[Pair]]:
-    """Pairs of a near-duplicate and its source; and the pairs of different images of CIFAR-10, by their numbers there.
+    """Pairs of a near-duplicate and its source; and the wrong ones, by the numbers of the images in the clean data.
 
-    The latter count as wrong but for `twins`, those that are the same picture indeed: CIFAR-10 has such. A pair with a
-    copy counts as the pair with its source. Exact copies do not count, as another check finds them.
+    `pictures` tells of images that are the same picture without being planted, as CIFAR-10 has them: image → picture. Their
+    pairs count neither as right nor as wrong, nor do exact copies, as another check finds those. A pair with a copy counts
+    as the pair with its source.
     """
     found = pairs(_clusters(findings))
     sources = ((rows[a].source, rows[b].source) for a, b in found)
-    own = {(min(a, b), max(a, b)) for a, b in sources if a != b}
+    wrong = {(min(a, b), max(a, b)) for a, b in sources if a != b and pictures.get(a, -1) != pictures.get(b, -2)}
     true = planted_pairs(rows, NEAR.keys())
-    wrong = own - set(twins)
     hit = len(found & true)
-    return Score(_share(hit, len(true)), _share(hit, hit + len(wrong)), hit + len(own)), own
+    return Score(_share(hit, len(true)), _share(hit, hit + len(wrong)), hit + len(wrong)), wrong
 
 
 def quarrels(rows: Sequence[Row], findings: Sequence[Finding], faults: Collection[str]) -> Score:

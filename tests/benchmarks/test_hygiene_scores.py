@@ -49,12 +49,12 @@ def test_exact_copies() -> None:
 
 
 def test_near_copies_count_once_with_their_source() -> None:
-    found, own = near_duplicates(ROWS, [finding(clusters=((0, 2, 5), (1, 3)))])
-    assert own == {(10, 13)}
-    assert found == Score(1.0, 0.5, 2)
-    assert near_duplicates(ROWS, [finding(clusters=((0, 2, 5), (1, 3)))], twins={(10, 13)})[0] == Score(1.0, 1.0, 2)
-    missed, own = near_duplicates(ROWS, [finding(clusters=((0, 2),))])
-    assert (missed.recall, missed.n, own) == (0, 0, set())
+    findings = [finding(clusters=((0, 2, 5), (1, 3)))]
+    assert near_duplicates(ROWS, findings) == (Score(1.0, 0.5, 2), {(10, 13)})
+    assert near_duplicates(ROWS, findings, {10: 0, 13: 1}) == (Score(1.0, 0.5, 2), {(10, 13)})
+    assert near_duplicates(ROWS, findings, {10: 0, 13: 0}) == (Score(1.0, 1.0, 1), set())
+    missed, wrong = near_duplicates(ROWS, [finding(clusters=((0, 2),))])
+    assert (missed.recall, missed.n, wrong) == (0, 0, set())
 
 
 def test_quarrels_are_pairs_of_two_labels() -> None:

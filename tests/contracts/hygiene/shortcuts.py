@@ -1,4 +1,4 @@
-"""A lamp over one class, a frame around it, another camera, folder, format, size and day."""
+"""A lamp over one class, another camera, folder, format, size and day."""
 
 from __future__ import annotations
 
@@ -64,7 +64,6 @@ def planted() -> Evidence:
     statistics = lit().statistics
     rows = [i for i in range(len(made)) if of(i, "x", "") == "x"]
     statistics[rows, FIELDS.index("width_px")] = 641
-    made.thumbnails[rows, :4] = 200
     return replace(made, statistics=statistics)
 
 
@@ -73,7 +72,6 @@ def expect(findings: Sequence[Finding]) -> None:
     assert [finding.sentence.split(" alone")[0] for finding in findings] == [
         "the light (brightness, contrast, darkest and brightest grey)",
         "the size of the image",
-        "the border of the image",
         "the file format",
         "the folder (level 2)",
         "the time of capture",

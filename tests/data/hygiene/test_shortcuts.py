@@ -38,7 +38,6 @@ def test_the_sentence() -> None:
 def test_every_source_says_what_to_do() -> None:
     assert [found.remedy for found in find(planted())][1:] == [
         "cut and export all classes alike, unless their sizes differ by nature",
-        "photograph all classes before the same backgrounds, or cut closer, unless what lies around belongs to them",
         "export all classes in one format and quality: traces of compression can be learned",
         "take images of every class under each of its values: else a model may learn what differs between those",
         "take images of every class in each session, not one class after the other",
@@ -70,7 +69,32 @@ def test_a_ring_of_one_grey_is_a_border() -> None:
     made = clean()
     for side in (np.s_[:, :4], np.s_[:, -4:], np.s_[:, :, :4], np.s_[:, :, -4:]):
         made.thumbnails[1::2][side] = 127
-    assert told(made)[-1] == "the border of the image"
+    found = the_only(made)
+    assert found.sentence.startswith("the border of the image alone tells 'bad' from 'good', 100 % right")
+    assert found.remedy == (
+        "photograph all classes before the same backgrounds, or cut closer, unless what lies around belongs to them"
+    )
+
+
+def test_a_lamp_that_lights_the_border_is_told_as_light() -> None:
+    made = lit()
+    for row in range(len(made)):
+        if made.statistics[row, 0] == np.float32(0.8) and row % 40 != 3:
+            made.thumbnails[row] //= 2
+            made.thumbnails[row] += 127
+    by_name = {source.name.split(" (")[0]: source for source in sources(made)}
+    border = told_by(by_name["the border of the image"].features, made.labels, np.arange(len(made)))
+    assert border.low.min() > 0.8
+    assert told(made) == ["the light (brightness, contrast, darkest and brightest grey)"]
+
+
+def test_one_label_that_is_there_or_not_is_told() -> None:
+    chosen = [
+        replace(sample, uri=f"{i}.png", labels=("dust",) if i % 2 else ()) for i, sample in enumerate(samples(120))
+    ]
+    made = evidence(chosen)
+    made.statistics[1::2, 0] = 0.9
+    assert "tells 'dust' from the rest" in the_only(made).sentence
 
 
 def test_one_pixel_more_is_a_size() -> None:

@@ -28,11 +28,15 @@ _LABEL_WORDS = ("label", "class", "category", "target")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Features float32 (n, d) of one kind: `name` as the subject of a sentence, and what to do when they tell a label."""
+    """Features float32 (n, d) of one kind: `name` as the subject of a sentence, and what to do when they tell a label.
+
+    `of_pixels`: measured on what the image shows.
+    """
 
     name: str
     remedy: str
     features: Float32
+    of_pixels: bool = False
 
 
 def sources(evidence: Evidence) -> Iterator[Source]:
@@ -52,6 +56,7 @@ def _light(evidence: Evidence) -> Source:
         "the light (brightness, contrast, darkest and brightest grey)",
         "photograph all classes in the same light, or each in many, unless their looks differ so by nature",
         _joined([in_bins(one) for one in values]),
+        of_pixels=True,
     )
 
 
@@ -71,6 +76,7 @@ def _border(evidence: Evidence) -> Source:
         "the border of the image",
         "photograph all classes before the same backgrounds, or cut closer, unless what lies around belongs to them",
         _joined([ring, in_bins(ring.mean(axis=1)), in_bins(ring.std(axis=1))]),
+        of_pixels=True,
     )
 
 

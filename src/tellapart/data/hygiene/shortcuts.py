@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.data.groups import combine_groups
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Severity
@@ -18,18 +19,21 @@ _ENOUGH = 20
 
 def find(evidence: Evidence) -> list[Finding]:
     """One finding for each source that tells a label, the labels it tells best first."""
-    if len(evidence) < _ENOUGH or len(evidence.schema.names) < 2:
+    if len(evidence) < _ENOUGH or (evidence.exclusive and len(evidence.schema.names) < 2):
         return []
     groups = combine_groups(evidence.dataset.ids, evidence.dataset.groups)
+    judged = [(source, told_by(source.features, evidence.labels, groups)) for source in sources(evidence)]
+    # A lamp lights the border, too: of what is measured on the same pixels the clearest is told.
+    best = np.max([told.accuracy for source, told in judged if source.of_pixels], axis=0, initial=0)
     return [
         found
-        for source in sources(evidence)
-        for found in _told(evidence, source, told_by(source.features, evidence.labels, groups))
+        for source, told in judged
+        for found in _told(evidence, source, told, told.accuracy >= (best if source.of_pixels else 0))
     ]
 
 
-def _told(evidence: Evidence, source: Source, told: Told) -> list[Finding]:
-    columns = [column for column in _asked(evidence) if told.low[column] >= _SHORTCUT]
+def _told(evidence: Evidence, source: Source, told: Told, clearest: NDArray[np.bool_]) -> list[Finding]:
+    columns = [column for column in _asked(evidence) if clearest[column] and told.low[column] >= _SHORTCUT]
     if not columns:
         return []
     columns.sort(key=lambda column: -told.accuracy[column])

@@ -36,7 +36,8 @@ def told_by(features: Float32, labels: NDArray[np.uint8], groups: Int64) -> Told
     lies halfway between the mean answers with and without the label, so that rare labels count as much as frequent ones
     (Fisher's discriminant).
     """
-    design = np.column_stack([features, np.ones(len(features), np.float32)])
+    # Centred, so that the ridge weighs how features vary and not where they lie.
+    design = np.column_stack([features - features.mean(axis=0), np.ones(len(features), np.float32)])
     answers = labels.astype(np.float32)
     folds = _folds(groups)
     parts = [_moments(design[folds == fold], answers[folds == fold]) for fold in range(_FOLDS)]
@@ -58,14 +59,20 @@ def _moments(design: Float32, answers: Float32) -> tuple[Float, Float]:
 
 def _answers(gram: Float, cross: Float, design: Float32) -> NDArray[np.bool_]:
     """The last row of both moments belongs to the constant: there stand the numbers of images."""
-    ridge = _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
-    weights = np.linalg.solve(gram + ridge, cross)
+    weights = np.linalg.solve(gram + _ridge(gram), cross)
     n_with, total = cross[-1], gram[:, -1:]
     mean_with = cross / np.maximum(n_with, 1)
     mean_without = (total - cross) / np.maximum(total[-1] - n_with, 1)
     cuts = ((mean_with + mean_without) / 2 * weights).sum(axis=0)
     told: NDArray[np.bool_] = (design.astype(np.float64) @ weights > cuts) & (n_with > 0)
     return told
+
+
+def _ridge(gram: Float) -> Float:
+    """More of it the fewer images there are for a feature; none for the constant."""
+    n, d = gram[-1, -1], len(gram) - 1
+    variance = max((np.trace(gram) - n) / d, 1e-6)
+    return np.diag([*np.full(d, variance * max(_RIDGE, d / n)), 0.0])
 
 
 def _judged(hits: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Told:

@@ -28,7 +28,7 @@ def test_relatives_are_left_out() -> None:
     groups = np.repeat(np.arange(50), 3)
     found = neighbours(embeddings, groups, 6)
     seen = np.isfinite(found.similarity)
-    assert seen[:, :3].all()
+    assert seen.all()
     assert (groups[found.rows] != groups[:, None])[seen].all()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Metric = Literal["product", "distance"]
 NONE = np.float32(-np.inf)
 
 # Whitened directions beyond these hold noise; fewer where there are few images to tell directions by.
@@ -19,12 +20,14 @@ _COVARIANCE_IMAGES = 20_000
 # Up to here all pairs take seconds; above, cells are searched, whose number keeps the time near-linear.
 _EXACT_IMAGES = 20_000
 _CELLS_SEARCHED = 16
+# Relatives that are looked past, the image itself among them; of a larger group some neighbours stay unknown.
+_MOST_RELATIVES = 50
 _NEVER_ZERO = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The m nearest of each image, nearest first: `rows` int64 (n, m), `similarity` float32 (n, m), cosine.
+    """The m nearest of each image, nearest first: `rows` int64 (n, m), `similarity` float32 (n, m), higher is nearer.
 
     Where there are fewer, or where a near one is a relative, the similarity is -inf and the row means nothing.
     """
@@ -52,11 +55,17 @@ def neighbours(embeddings: Floats, groups: NDArray[np.int64], m: int = 50) -> Ne
     makes directions count alike, as they do for a linear head. Exact up to 20,000 images, above that by cells (Jégou et
     al. 2011), near-linear in n.
     """
-    points = whitened(embeddings)
+    return nearest(whitened(embeddings), groups, m)
+
+
+def nearest(points: Floats, groups: NDArray[np.int64], m: int, *, by: Metric = "product") -> Neighbours:
+    """`neighbours` of points (n, r) as they are, by their inner product or by minus their squared distance."""
     m = min(m, len(points) - 1)
     if m < 1:
         return Neighbours(np.zeros((len(points), 0), np.int64), np.zeros((len(points), 0), np.float32))
-    similarity, rows = _index(points).search(points, m + 1)
+    relatives = int(np.unique(groups, return_counts=True)[1].max())
+    found, rows = _index(points, by).search(points, m + min(relatives, _MOST_RELATIVES))
+    similarity = -found if by == "distance" else found
     similarity = np.where((rows < 0) | (groups[rows] == groups[:, None]), NONE, similarity)
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :m]
     return Neighbours(
@@ -78,13 +87,14 @@ def whitened(embeddings: Floats) -> Floats:
     return np.ascontiguousarray(points / np.maximum(length, _NEVER_ZERO))
 
 
-def _index(points: Floats) -> Any:
+def _index(points: Floats, by: Metric) -> Any:
     import faiss  # 0.4 s to import
 
     n, dims = points.shape
-    index: Any = faiss.IndexFlatIP(dims)
+    metric = faiss.METRIC_L2 if by == "distance" else faiss.METRIC_INNER_PRODUCT
+    index: Any = faiss.IndexFlat(dims, metric)
     if n > _EXACT_IMAGES:
-        index = faiss.IndexIVFFlat(index, dims, int(2 * np.sqrt(n)), faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(index, dims, int(2 * np.sqrt(n)), metric)
         index.cp.niter = 10
         index.nprobe = _CELLS_SEARCHED
         index.train(points)

@@ -11,6 +11,7 @@ from tellapart.data.hygiene import (
     imbalance,
     label_errors,
     label_names,
+    outliers,
     picture_quality,
     refused,
     shortcuts,
@@ -31,6 +32,7 @@ _MODULES = (
     enough,
     confused_classes,
     ambiguous,
+    outliers,
 )
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}

@@ -14,6 +14,7 @@ Bools = NDArray[np.bool_]
 
 # Clusters are found in this many directions: distances survive a random projection (Johnson & Lindenstrauss 1984).
 _DIRECTIONS = 256
+_MOST_MEASURED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,12 @@ class Pool:
 
 def _points(embeddings: Floats) -> Floats:
     """Features of equal weight, in at most 256 directions, by angle: what k-means is good at."""
-    spread = embeddings.std(axis=0)
-    scale = np.where(spread > 0, spread, 1).astype(np.float32)
-    points = (embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)) / scale
-    if points.shape[1] > _DIRECTIONS:
-        rng = np.random.default_rng(0)
-        points = points @ rng.standard_normal((points.shape[1], _DIRECTIONS), dtype=np.float32)
+    some = embeddings[:: max(1, len(embeddings) // _MOST_MEASURED)]
+    mean, spread = some.mean(axis=0, dtype=np.float64), some.std(axis=0, dtype=np.float64)
+    d = len(mean)
+    turn = np.eye(d) if d <= _DIRECTIONS else np.random.default_rng(0).standard_normal((d, _DIRECTIONS))
+    turn /= np.where(spread > 0, spread, 1)[:, None]
+    # Of 100,000 images the embeddings are large: they are read once and never copied.
+    points = embeddings @ turn.astype(np.float32) - (mean @ turn).astype(np.float32)
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     return np.ascontiguousarray(points / np.maximum(lengths, 1e-12), np.float32)

@@ -18,7 +18,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.joining import with_pool
 from tellapart.data.labels import format_labels
 from tellapart.errors import Reason, TellapartError
-from tellapart.records import Sample
+from tellapart.records import Roi, Sample
 from tellapart.workflows.repair import fix
 from tellapart.workflows.suggest import suggest
 from tellapart.workflows.suggest_result import Suggested
@@ -317,6 +317,18 @@ def test_several_labels_on_one_image(tmp_path: Path) -> None:
     assert found.fixes[0].value == format_labels(found.suggestions[0].labels)
     assert found.acceptance is not None
     assert found.acceptance.promised
+
+
+def test_regions_of_one_file_are_different_things(tmp_path: Path) -> None:
+    """One half of a picture is labelled, the other is still to be asked for; another copy of the labelled half is not."""
+    left, right = Roi(((0.0, 0.0), (0.5, 1.0)), "left"), Roi(((0.5, 0.0), (1.0, 1.0)), "right")
+    pixels = np.concatenate([class_picture(0, 1), class_picture(2, 2)], axis=1)
+    for name in ("a.png", "copy.png"):
+        (tmp_path / name).write_bytes(png_bytes(pixels))
+    samples = [Sample("a.png", ("blue",), roi=left), Sample("a.png", roi=right), Sample("copy.png", roi=left)]
+    found = suggested(Dataset.from_samples(samples, root=tmp_path))
+    assert [one.row for one in found.to_label] == [1]
+    assert found.suggestions[1].why == "near-duplicate of a.png, labelled blue"
 
 
 def test_the_public_name_is_the_workflow() -> None:

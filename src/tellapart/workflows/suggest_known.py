@@ -89,8 +89,8 @@ def find_out(images: EmbeddedDataset, *, seed: int, cache_dir: Path | None, prog
     """Compare all images by their looks, and fit a head on the labelled ones as far as they suffice."""
     progress("finding near-duplicates", 0, 0)
     dataset = images.dataset
-    things = combine_groups(dataset.ids, look_alikes(images, cache_dir).groups)
-    groups = combine_groups(things, dataset.groups)
+    things = _things(images, cache_dir)
+    groups = combine_groups(things, dataset.ids, dataset.groups)
     if dataset.schema is None or not dataset.labelled.any():
         return Known(images, None, things, groups, None, "no image has a label yet")
     progress("fitting a head on the labelled images", 0, 0)
@@ -100,3 +100,12 @@ def find_out(images: EmbeddedDataset, *, seed: int, cache_dir: Path | None, prog
         return Known(images, schema, things, groups, Answers.fit(images, groups, schema, seed))
     except TrainingError as error:
         return Known(images, schema, things, groups, None, str(error))
+
+
+def _things(images: EmbeddedDataset, cache_dir: Path | None) -> Ints:
+    """Near-duplicates; regions of one file are different things, though they are no independent evidence."""
+    dataset = images.dataset
+    regions = dataset.table["roi"].to_list()
+    apart = [f"{id_}{roi or ''}" for id_, roi in zip(dataset.ids, regions, strict=True)]
+    looks = look_alikes(images.with_dataset(dataset.with_ids(apart)), cache_dir)
+    return combine_groups(looks.groups, apart)

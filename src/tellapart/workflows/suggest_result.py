@@ -182,16 +182,28 @@ def suggestions(known: Known, accepted: Accepted, choice: Choice) -> tuple[Sugge
     """One for every unlabelled image, in their order."""
     rank = {row: i for i, row in enumerate(choice.rows.tolist(), 1)}
     reasons = _Reasons(known, accepted, dict(zip(choice.rows.tolist(), choice.why, strict=True)))
-    answers, rows = known.answers, np.flatnonzero(~known.labelled).tolist()
-    found = []
-    for row in rows:
-        labels, confidence, unlike = None, None, False
-        if answers is not None:
-            labels, confidence = tuple(sorted(answers.labels(row))), float(answers.confidences[row])
-            unlike = bool(answers.unlike[row])
-        took = bool(accepted.rows[row])
-        found.append(Suggestion(row, labels, confidence, took, rank.get(row, 0), unlike, reasons.of(row)))
+    rows = np.flatnonzero(~known.labelled).tolist()
+    confidences, unlike = _sureness(known)
+    found = [
+        Suggestion(
+            row,
+            None if known.answers is None else tuple(sorted(known.answers.labels(row))),
+            None if known.answers is None else confidences[row],
+            bool(accepted.rows[row]),
+            rank.get(row, 0),
+            unlike[row],
+            reasons.of(row),
+        )
+        for row in rows
+    ]
     return tuple(sorted(found, key=_order))
+
+
+def _sureness(known: Known) -> tuple[list[float], list[bool]]:
+    """Confidence of each image, and whether it is unlike the labelled ones; nothing without a head."""
+    if known.answers is None:
+        return [], [False] * len(known.things)
+    return known.answers.confidences.astype(float).tolist(), known.answers.unlike.tolist()
 
 
 def _order(one: Suggestion) -> tuple[float, ...]:

@@ -174,7 +174,7 @@ def _article(number: int, shown: _Shown, checked: Checked, thumbnails: Thumbnail
     place = next((i for i, one in enumerate(checked.checks) if one.name == finding.check), -1)
     about = f" by-label{labels.classes(finding.rows)}" if finding.rows else ""
     figures = _Figures(finding, checked.evidence, thumbnails, labels)
-    body = "".join(map(figures.together, shown.clusters))
+    body = f'<div class="clusters">{"".join(map(figures.together, shown.clusters))}</div>' if shown.clusters else ""
     body += f'<div class="gallery small">{figures.alone(shown.rows)}</div>' if shown.rows else ""
     kind = f"{_badge(finding.severity)} {text(checked.title_of(finding.check))} · <code>{text(finding.check)}</code>"
     return (

@@ -1,12 +1,14 @@
 """How many labels `data suggest` saves against labelling at random, and whether its promises of precision are kept.
 
-    python benchmarks/suggest.py --tiles DATA/magnetic-tile --cifar DATA --cache CACHE --picture curves.svg
-    python benchmarks/suggest.py --tiles DATA/magnetic-tile --cifar DATA --cache CACHE --pool 5000 --rivals
+    python benchmarks/suggest.py --tiles DATA/magnetic-tile --cache CACHE --picture tiles.svg
+    python benchmarks/suggest.py --cifar DATA --pool 10000 --cache CACHE --picture cifar.svg
+    python benchmarks/suggest.py --tiles DATA/magnetic-tile --cache CACHE --rivals
+    python benchmarks/suggest.py --cifar DATA --pool 5000 --labels 500 --cache CACHE --rivals
 
 Labels are hidden and given batch by batch to the images that are asked for, as a person would: on the magnetic tiles 20 at
 a time, on CIFAR-10 50. After each batch a head is fitted as `train` does and judged on images that are in no pool: CIFAR-10's
 10,000 test images by accuracy, a quarter of the tiles (split by tile, anew for each seed) by macro-F1 of what is answered by
-default. Five seeds; intervals are Student's t, 95 %. About 20 minutes on two cores.
+default. Five seeds; intervals are Student's t, 95 %. Minutes each.
 """
 
 from __future__ import annotations
@@ -140,7 +142,7 @@ def trials(options: argparse.Namespace) -> dict[str, list[Trial]]:
     if options.tiles:
         found["magnetic tiles"] = list(tile_trials(options.tiles, options.cache))
     if options.cifar:
-        found["CIFAR-10"] = list(cifar_trials(options.cifar, options.cache, options.pool))
+        found["CIFAR-10"] = list(cifar_trials(options.cifar, options.cache, options.pool, options.labels))
     return found
 
 
@@ -156,8 +158,9 @@ def tile_trials(folder: Path, cache: Path | None) -> Iterator[Trial]:
         yield Trial(pool, things[train], truth[train], judges, truth[~train], "best_f1", (20,) * 15)
 
 
-def cifar_trials(folder: Path, cache: Path | None, n_pool: int) -> Iterator[Trial]:
+def cifar_trials(folder: Path, cache: Path | None, n_pool: int, n_labels: int) -> Iterator[Trial]:
     """The 20,000 training images are the pool, or so many of them, others for each seed; the test images judge."""
+    batches = (50,) * (n_labels // 50)
     (images, truth), (judges, judged) = (
         embedded(folder / f"cifar10-{part}.parquet", cache) for part in ("train", "test")
     )
@@ -165,7 +168,7 @@ def cifar_trials(folder: Path, cache: Path | None, n_pool: int) -> Iterator[Tria
     for seed in range(SEEDS):
         rows = np.zeros(len(images), bool)
         rows[np.random.default_rng(seed).permutation(len(images))[:n_pool]] = True
-        yield Trial(images.subset(rows), things[rows], truth[rows], judges.embeddings, judged, "argmax", (50,) * 20)
+        yield Trial(images.subset(rows), things[rows], truth[rows], judges.embeddings, judged, "argmax", batches)
 
 
 def embedded(path: Path, cache: Path | None) -> tuple[EmbeddedDataset, Names]:
@@ -248,18 +251,22 @@ def rare(name: str, all_: Sequence[Trial], curves: Mapping[str, Sequence[Curve]]
 
 def promises(name: str, all_: Sequence[Trial], labelled: Sequence[Bools], how: str) -> None:
     """Precision of what is accepted without a person, measured on the truth, against what was agreed on."""
-    for precision in PRECISIONS:
-        told = []
-        for trial, given in zip(all_, labelled, strict=True):
-            accepted = (known := trial.known(given)).accepted(precision)
-            if known.answers is not None and accepted.rows.any():
-                right = [
-                    known.answers.labels(row)[0] == trial.truth[row] for row in np.flatnonzero(accepted.rows).tolist()
-                ]
-                told.append((np.mean(right), accepted.rows.sum() / (~given).sum()))
-        measured = ", ".join(f"{kept:.3f} of {share:.0%}" for kept, share in told) or "–"
-        size = int(np.mean([given.sum() for given in labelled]))
+    found = [accepted(trial, given) for trial, given in zip(all_, labelled, strict=True)]
+    size = int(np.mean([given.sum() for given in labelled]))
+    for i, precision in enumerate(PRECISIONS):
+        told = [each[i] for each in found if each[i]]
+        measured = ", ".join(f"{right / n:.3f} of {n / left:.0%}" for right, n, left in told) or "–"
         print(f"| {name} | {size:,} {how} | {precision:g} | {len(told)} of {len(all_)} | {measured} |")
+
+
+def accepted(trial: Trial, labelled: Bools) -> list[tuple[int, int, int] | None]:
+    """For each precision how many of the accepted labels are right, how many there are, and of how many unlabelled images."""
+    known = trial.known(labelled)
+    assert known.answers is not None
+    proposed = np.array([known.answers.labels(row)[0] for row in range(len(labelled))])
+    taken = [known.accepted(precision).rows for precision in PRECISIONS]
+    right = proposed == trial.truth
+    return [(int(right[rows].sum()), int(rows.sum()), int((~labelled).sum())) if rows.any() else None for rows in taken]
 
 
 def main() -> None:
@@ -269,6 +276,7 @@ def main() -> None:
     parser.add_argument("--cifar", type=Path, help="folder of cifar10-train.parquet and cifar10-test.parquet")
     parser.add_argument("--cache", type=Path, help="keep embeddings here between runs")
     parser.add_argument("--pool", type=int, default=20_000, help="images of CIFAR-10 in the pool")
+    parser.add_argument("--labels", type=int, default=1_000, help="labels to give on CIFAR-10")
     parser.add_argument("--rivals", action="store_true", help="other ways of choosing as well")
     parser.add_argument("--picture", type=Path, help="SVG to draw")
     options = parser.parse_args()

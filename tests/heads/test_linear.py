@@ -206,3 +206,16 @@ def test_leading_directions_of_few_samples() -> None:
     design = Design.leading(features, 256)
     assert design.matrix.shape == (5, 6)
     assert (design.eigenvalues >= 0).all()
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_of_several_labels_each_has_weights_of_its_own(class_weight: Any) -> None:
+    features, y = embeddings(120, 8, 3)
+    targets = np.stack([y == 0, y == 1], axis=1).astype(np.uint8)
+    weight = np.random.default_rng(0).uniform(0.1, 1, (120, 2))
+    both = fit_linear(features, targets, task=Task.MULTILABEL, class_weight=class_weight, sample_weight=weight)
+    for label in range(2):
+        one = fit_linear(
+            features, targets, task=Task.MULTILABEL, class_weight=class_weight, sample_weight=weight[:, label]
+        )
+        np.testing.assert_allclose(both.weight[:, label], one.weight[:, label], atol=2e-3)

@@ -108,3 +108,31 @@ def test_useless_folds_are_refused(folds: Any) -> None:
     x, y = embeddings(50, 10, 3)
     with pytest.raises(SettingsError, match="cross-validation needs a fold per sample, two folds or more"):
         select_regularisation(x, y, folds, task=Task.MULTICLASS)
+
+
+def test_samples_without_weight_decide_nothing() -> None:
+    """A tenth of the targets is nonsense of weight 0: the head and the scores are those of the others alone."""
+    x, y = embeddings(n=200, d=10, k=3)
+    weight = np.ones(200)
+    weight[:20] = 0
+    spoiled = y.copy()
+    spoiled[:20] = (spoiled[:20] + 1) % 3
+    folds = np.arange(200) % 4
+    one, other = (
+        fit_selected(x, targets, folds, task=Task.MULTICLASS, n_classes=3, sample_weight=weight)
+        for targets in (y, spoiled)
+    )
+    assert one[0].C == other[0].C
+    np.testing.assert_allclose(one[0].scores, other[0].scores, rtol=1e-6)
+    np.testing.assert_allclose(one[1].weight, other[1].weight, atol=1e-6)
+
+
+def test_one_weight_for_all_is_none() -> None:
+    x, y = embeddings(n=120, d=10, k=3)
+    folds = np.arange(120) % 4
+    one, other = (
+        fit_selected(x, y, folds, task=Task.MULTICLASS, n_classes=3, sample_weight=weight)
+        for weight in (None, np.ones(120))
+    )
+    np.testing.assert_allclose(one[0].scores, other[0].scores)
+    np.testing.assert_allclose(one[0].errors, other[0].errors)

@@ -40,6 +40,13 @@ from tellapart.cli.progress import progress
     show_default=True,
     help="balanced: rare classes count as much as common ones.",
 )
+@click.option(
+    "--label-noise",
+    type=click.Choice(["keep", "drop", "downweight"]),
+    default="keep",
+    show_default=True,
+    help="What labels do that are probably wrong: count, are left out, or count less.",
+)
 @SPLIT
 @click.option("--name", help="Name on the card.  [default: the output's]")
 @click.option(
@@ -69,6 +76,7 @@ def train(
     aim: str,
     costs: Path | None,
     class_weight: str,
+    label_noise: str,
     split: str,
     name: str | None,
     golden: int,
@@ -108,6 +116,7 @@ def train(
             aim=aim,
             costs=costs,
             class_weight=class_weight,
+            label_noise=label_noise,
             split=split,
             name=name,
             golden=golden,

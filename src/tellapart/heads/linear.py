@@ -151,37 +151,40 @@ def example_weights(
 ) -> Floats:
     """Weight of each example: float32 (n,), or (n, k) for multilabel, where presence and absence are the classes.
 
-    "balanced" gives n / (classes · count), as scikit-learn does, counting by `sample_weight` where given.
+    "balanced" gives n / (classes · count), as scikit-learn does, counting by `sample_weight` where given. That is one number
+    per sample, for multilabel also one per sample and label (n, k).
     """
-    own = _sample_weights(len(targets), sample_weight)
+    own = _sample_weights(targets, sample_weight)
     factor = np.ones(targets.shape)
     if class_weight == "balanced":
         factor = _balance(targets, own, n_classes)
     elif class_weight is not None:
         factor = _table(targets, class_weight, task=task, n_classes=n_classes)
-    return np.asarray(factor * (own[:, None] if task is Task.MULTILABEL else own), np.float32)
+    return np.asarray(factor * own, np.float32)
 
 
-def _sample_weights(n: int, given: NDArray[np.floating[Any]] | None) -> Doubles:
+def _sample_weights(targets: Targets, given: NDArray[np.floating[Any]] | None) -> Doubles:
+    """The given ones, in the shape of the targets."""
     if given is None:
-        return np.ones(n)
-    weights = np.asarray(given, np.float64)
-    if weights.shape != (n,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+        return np.ones(targets.shape)
+    weights, n = np.asarray(given, np.float64), len(targets)
+    suits = weights.shape == (n,) or weights.shape == targets.shape
+    if not suits or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
         raise SettingsError(
             Reason.BAD_SETTING,
             "sample weights are one finite number >= 0 per sample, not all of them 0: "
             f"expected shape ({n},), got {weights.shape}",
         )
-    return weights
+    return np.broadcast_to(weights[:, None], targets.shape) if weights.ndim < targets.ndim else weights
 
 
 def _balance(targets: Targets, own: Doubles, n_classes: int) -> Doubles:
-    total = own.sum()
+    total = own.sum(axis=0)
     if targets.ndim == 1:
         counts = np.bincount(targets, own, minlength=n_classes)
         present = int((counts > 0).sum())
         return np.asarray(total / (present * np.maximum(counts, 1e-12))[targets])
-    positive = own @ targets
+    positive = (own * targets).sum(axis=0)
     both = np.where((positive > 0) & (positive < total), 2, 1)
     share = np.where(targets == 1, positive, total - positive)
     return np.asarray(total / (both * np.maximum(share, 1e-12)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ _SEARCH_TOLERANCE, _TOLERANCE = 3e-5, 3e-6
 # Above this many samples the search runs on an even share of them; the held-out logits still come from all.
 _SEARCH_SAMPLES = 5_000
 _SEARCH_FOLDS = 3
+SampleWeight = NDArray[np.floating[Any]] | None
 # Numbers held per score array of one batch of folds: 2^24 float32 are 64 MiB.
 _BATCH_SCORES = 1 << 24
 
@@ -47,7 +48,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """One data set to cross-validate: the shared design, and which samples each fold holds out."""
+    """One data set to cross-validate: the shared design, and which samples each fold holds out.
+
+    `counts` (n,) is how much each sample says about C, None where all say the same.
+    """
 
     design: Design
     targets: Targets
@@ -55,6 +59,7 @@ class _Problem:
     held_out: NDArray[np.bool_]
     task: Task
     n_classes: int
+    counts: Doubles | None = None
 
     @classmethod
     def of(
@@ -63,6 +68,13 @@ class _Problem:
         names = np.unique(folds[folds >= 0])
         return cls(design, targets, weights, folds == names[:, None], task, k)
 
+    def counting(self, sample_weight: SampleWeight) -> _Problem:
+        """The same, where held-out samples count by their weight; of several labels by the mean of their weights."""
+        if sample_weight is None:
+            return self
+        own = np.asarray(sample_weight, np.float64)
+        return replace(self, counts=own if own.ndim == 1 else own.mean(axis=1))
+
     def sample(self) -> _Problem:
         """An even share of many samples in fewer folds; itself where all are few enough."""
         inside = np.flatnonzero(self.held_out.any(axis=0))
@@ -70,9 +82,10 @@ class _Problem:
             return self
         rows = inside[np.random.default_rng(0).permutation(len(inside))[:_SEARCH_SAMPLES]]
         fold = self.held_out[:, rows].argmax(axis=0) % _SEARCH_FOLDS
-        return _Problem.of(
+        part = _Problem.of(
             self.design.take(rows), self.targets[rows], self.weights[rows], fold, self.task, self.n_classes
         )
+        return part.counting(None if self.counts is None else self.counts[rows])
 
     def batches(self) -> Iterator[slice]:
         """Folds that are fitted together: one wide product is far cheaper than several narrow ones."""
@@ -130,16 +143,19 @@ def fit_selected(
     n_classes: int | None = None,
     grid: Sequence[float] = GRID,
     class_weight: ClassWeight = None,
+    sample_weight: SampleWeight = None,
 ) -> tuple[Selection, LinearHead]:
     """`select_regularisation`, and `fit_linear` on all samples with the C it found, in little more than its time.
 
     The two share their preparations, and the last fit starts from the mean of the folds'. Samples of fold -1 are fitted
-    on. Arguments and errors are those of `select_regularisation`.
+    on. `sample_weight` (n,), for multilabel also (n, k), is how much each is to be believed, in the fits and in the choice
+    of C. Arguments and errors are those of `select_regularisation`.
     """
     k = _check(embeddings, targets, folds, grid, task=task, n_classes=n_classes)
-    weights = example_weights(targets, task=task, n_classes=k, class_weight=class_weight)
+    weights = example_weights(targets, task=task, n_classes=k, class_weight=class_weight, sample_weight=sample_weight)
     design = Design.of(embeddings)
-    found, near = _cross_validate(_Problem.of(design, targets, weights, folds, task, k), grid)
+    problem = _Problem.of(design, targets, weights, folds, task, k).counting(sample_weight)
+    found, near = _cross_validate(problem, grid)
     return found, solve(design, targets, found.C * weights, task=task, n_classes=k, start=near)
 
 
@@ -238,7 +254,18 @@ class _Search:
             problem.held_out_logits(batch, now[-1], self._logits)
         self._weights[C] = now
         each = sample_losses(self._logits[self._usable], problem.targets[self._usable], task=problem.task)
-        self.found[C] = (float(each.mean()), float(each.std() / len(each) ** 0.5)) if each.size else (0.0, 0.0)
+        self.found[C] = _mean_and_error(each, None if problem.counts is None else problem.counts[self._usable])
+
+
+def _mean_and_error(each: Doubles, counts: Doubles | None) -> tuple[float, float]:
+    """The mean of losses and its standard error; a sample that counts less than another adds less to both."""
+    if not each.size or (counts is not None and counts.sum() == 0):
+        return 0.0, 0.0
+    if counts is None:
+        return float(each.mean()), float(each.std() / len(each) ** 0.5)
+    share = counts / counts.sum()
+    mean = float(share @ each)
+    return mean, float(np.sqrt(np.sum((share * (each - mean)) ** 2)))
 
 
 def sample_losses(logits: Floats, targets: NDArray[np.integer[Any]], *, task: Task) -> Doubles:

@@ -22,6 +22,7 @@ from tellapart.heads.ood import OodDetector
 from tellapart.heads.selection import fit_selected
 from tellapart.heads.thresholds import Thresholds, fit_thresholds
 from tellapart.records import LabelSchema, Task
+from tellapart.training.label_noise import Doubted, LabelNoise, doubted
 
 MAX_FOLDS = 5
 Floats = NDArray[np.float32]
@@ -29,18 +30,20 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
-    """What a person may ask of a probe: the aim of its thresholds, and how much rare classes count."""
+    """What a person may ask of a probe: the aim of its thresholds, how much rare classes count, what doubtful labels do."""
 
     aim: Aim
     class_weight: ClassWeight = "balanced"
     seed: int = 0
+    label_noise: LabelNoise = "keep"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A finished head with everything it needs to answer, and the out-of-fold answers it was tuned on.
 
-    `probabilities` float32 (n, k) are calibrated and out of fold, `usable` bool (n,) where they mean something.
+    `probabilities` float32 (n, k) are calibrated and out of fold, `usable` bool (n,) where they mean something. `doubted`
+    says what was done about labels that are probably wrong, None where they are kept.
     """
 
     head: LinearHead
@@ -50,6 +53,7 @@ class Probe:
     n_folds: int
     probabilities: Floats
     usable: NDArray[np.bool_]
+    doubted: Doubted | None = None
 
 
 def linear_probe(
@@ -68,27 +72,61 @@ def linear_probe(
     targets = targets_of(labels, schema.task)
     n_folds = min(MAX_FOLDS, len(np.unique(groups)))
     folds = group_folds(labels, groups, n_folds, options.seed)
-    found, fitted = fit_selected(
+    fitted = _fit(embeddings, targets, folds, schema, options)
+    doubts = None
+    if options.label_noise != "keep":
+        judged = np.where(fitted.usable[:, None], fitted.held_out, np.float32(np.nan)).astype(np.float32)
+        doubts = doubted(embeddings, labels, judged, groups, schema.task, options.label_noise)
+        if doubts.weights.min() < 1:
+            fitted = _fit(embeddings, targets, folds, schema, options, doubts)
+    trusted = fitted.trusted
+    return Probe(
+        head=fitted.head,
+        thresholds=fit_thresholds(
+            fitted.held_out[trusted], targets[trusted], schema=schema, aim=options.aim, groups=groups[trusted]
+        ),
+        ood=OodDetector.fit(embeddings, folds=folds),
+        C=fitted.C,
+        n_folds=n_folds,
+        probabilities=fitted.held_out,
+        usable=fitted.usable,
+        doubted=doubts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A calibrated head and its out-of-fold answers; `trusted` bool (n,) are the usable ones whose labels can be believed."""
+
+    head: LinearHead
+    C: float
+    held_out: Floats
+    usable: NDArray[np.bool_]
+    trusted: NDArray[np.bool_]
+
+
+def _fit(
+    embeddings: Floats,
+    targets: NDArray[np.integer[Any]],
+    folds: NDArray[np.int64],
+    schema: LabelSchema,
+    options: ProbeOptions,
+    doubts: Doubted | None = None,
+) -> _Fitted:
+    found, head = fit_selected(
         embeddings,
         targets,
         folds,
         task=schema.task,
         n_classes=len(schema.labels),
         class_weight=options.class_weight,
+        sample_weight=None if doubts is None else doubts.weights,
     )
-    calibration = fit_calibration(found.logits[found.usable], targets[found.usable], task=schema.task)
-    held_out = calibration.apply(found.logits)
-    return Probe(
-        head=fitted.calibrated(calibration),
-        thresholds=fit_thresholds(
-            held_out[found.usable], targets[found.usable], schema=schema, aim=options.aim, groups=groups[found.usable]
-        ),
-        ood=OodDetector.fit(embeddings, folds=folds),
-        C=found.C,
-        n_folds=n_folds,
-        probabilities=held_out,
-        usable=found.usable,
-    )
+    # A label that is probably wrong would teach the calibration that sure answers err.
+    trusted = found.usable if doubts is None else found.usable & ~doubts.wrong
+    trusted = trusted if trusted.any() else found.usable
+    calibration = fit_calibration(found.logits[trusted], targets[trusted], task=schema.task)
+    return _Fitted(head.calibrated(calibration), found.C, calibration.apply(found.logits), found.usable, trusted)
 
 
 def targets_of(labels: NDArray[np.uint8], task: Task) -> NDArray[np.integer[Any]]:

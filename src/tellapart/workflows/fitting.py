@@ -109,6 +109,11 @@ class Fitting:
         probabilities = probe.probabilities[probe.usable]
         return HeldBack(rows, probabilities, decide(probabilities, probe.thresholds, self.schema), None)
 
+    @property
+    def fitted_on(self) -> NDArray[np.int64]:
+        """Rows that the head is fitted on."""
+        return np.flatnonzero(self._roles()[0])
+
     def _roles(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Rows to fit and to judge on: judged on test; without one on val; without either on held-out folds of all."""
         test, val, train = (self.parted.rows(name) for name in ("test", "val", "train"))
@@ -124,7 +129,12 @@ class Fitting:
             preprocess=str(spec),
             preprocess_hash=spec.hash,
             backbone={**asdict(network.card), "sha256": network.sha256},
-            head={"kind": "linear", "C": probe.C, "class_weight": str(self.options.class_weight or "none")},
+            head={
+                "kind": "linear",
+                "C": probe.C,
+                "class_weight": str(self.options.class_weight or "none"),
+                "label_noise": self.options.label_noise,
+            },
             thresholds=probe.thresholds.to_json(),
             calibration={
                 "temperature": [float(t) for t in probe.head.calibration.temperature],

@@ -27,6 +27,7 @@ from tellapart.evaluation.wording import metric_name
 from tellapart.heads.linear import ClassWeight
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Task
+from tellapart.training.label_noise import label_noise
 from tellapart.training.linear_probe import ProbeOptions
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import Fitting, HeldBack
@@ -181,7 +182,8 @@ class _Home:
     def _options(self) -> ProbeOptions:
         card = self.parent.card
         weight: ClassWeight = "balanced" if card.head.get("class_weight") == "balanced" else None
-        return ProbeOptions(self.parent.thresholds.aim, weight, int(card.training.get("seed", 0)))
+        noise = label_noise(str(card.head.get("label_noise", "keep")))
+        return ProbeOptions(self.parent.thresholds.aim, weight, int(card.training.get("seed", 0)), noise)
 
     def compared(self, fitting: Fitting, held: HeldBack, seed: int) -> tuple[Comparison, ...]:
         """int8 against float in accuracy and macro F1, on the images that judge."""

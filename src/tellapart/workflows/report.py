@@ -13,6 +13,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.mistakes import Case
 from tellapart.evaluation.report import Background, GalleryItem, write_report
+from tellapart.workflows.noise_facts import shown
 from tellapart.workflows.pictures import pictures
 
 # Every picture costs a decoding and an inference; these fill a screen.
@@ -96,10 +97,14 @@ def _shown_facts(classifier: Classifier) -> dict[str, Any]:
         "preprocess": card.preprocess,
         "backbone": {key: card.backbone[key] for key in ("name", "licence", "embedding_dim", "sha256")},
         "head": dict(card.head),
-        "training": {key: value for key, value in card.training.items() if key != "summary"},
+        "training": {key: _shown(key, value) for key, value in card.training.items() if key != "summary"},
         "versions": dict(card.versions),
         "made": card.created_at,
     }
+
+
+def _shown(key: str, value: Any) -> Any:
+    return shown(value) if key == "label_noise" else value
 
 
 def _utf8(text: str) -> bytes:

@@ -23,6 +23,7 @@ from tellapart.evaluation.report import Background
 from tellapart.heads.aims import Aim
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
+from tellapart.training.label_noise import label_noise as noise_setting
 from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.cheap_checks import cheap_lines
 from tellapart.workflows.costs import cost_matrix, read_costs
@@ -32,6 +33,7 @@ from tellapart.workflows.fitting import Fitting, HeldBack, schema_of, without_em
 from tellapart.workflows.golden import golden_images
 from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.memory import Memory, remember
+from tellapart.workflows.noise_facts import noise_facts, noise_line
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import reference_parquet
@@ -48,6 +50,7 @@ def train(
     aim: str = "best_f1",
     costs: str | Path | None = None,
     class_weight: str = "balanced",
+    label_noise: str = "keep",
     split: str = "grouped",
     name: str | None = None,
     golden: int = 6,
@@ -63,7 +66,8 @@ def train(
     `data` is a data set or anything `Dataset.read` takes. `output` names a model folder (or .zip) to write; a model that
     lies there is replaced, and images it knew stay in their split. `backbone` is a name or file as `load_backbone` takes it,
     `store` where added ones are kept (None: the user's cache folder). `aim` chooses thresholds: best_f1, precision>=p,
-    recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `split` is
+    recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `label_noise` says
+    what labels of the training split do that are probably wrong: "keep" counting, "drop" out, "downweight". `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
     verify it. `provider` is "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
     carries its evaluation and its report.
@@ -77,7 +81,10 @@ def train(
             check_outside(output, data)
     memory = remember(None if output is None else Path(output), how=split)
     options = ProbeOptions(
-        Aim.parse(aim, costs=None if costs is None else read_costs(costs)), _weight(class_weight), seed
+        Aim.parse(aim, costs=None if costs is None else read_costs(costs)),
+        _weight(class_weight),
+        seed,
+        noise_setting(label_noise),
     )
     network = load_backbone(backbone, provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
@@ -161,10 +168,11 @@ class Work:
         self, classifier: Classifier, evaluation: Evaluation, rows: NDArray[np.int64], n_golden: int
     ) -> Classifier:
         judged = self.images.dataset.subset(rows)
+        noted = _noted(classifier.card.training["summary"])
         background = Background(
             splits=counts_by_split(self.images.dataset, self.parted.splits.assigned),
             refusals=self.images.dataset.refusals,
-            notes=warnings_of([*classifier.card.data["summary"], *classifier.card.training["summary"]]),
+            notes=[*warnings_of([*classifier.card.data["summary"], *classifier.card.training["summary"]]), *noted],
             reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
         )
         report = render(classifier, evaluation, judged, title=classifier.card.name, background=background)
@@ -182,6 +190,9 @@ class Work:
     def _training_facts(self, probe: Probe, held: HeldBack, seconds: float) -> dict[str, Any]:
         missed = [n for n, ok in zip(self.fitting.schema.names, probe.thresholds.reached, strict=True) if not ok]
         summary = [*self.parted.summary(), f"judged on   {held.judged_on}"]
+        fitted_on = self.images.dataset.subset(self.fitting.fitted_on)
+        if noise := noise_line(probe.doubted, fitted_on):
+            summary.append(f"{_NOISE}{noise}")
         if missed:
             summary.append(
                 f"warning     the aim {probe.thresholds.aim} is not reached with confidence for: {', '.join(missed)}"
@@ -192,6 +203,7 @@ class Work:
             "aim": str(probe.thresholds.aim),
             "seed": self.fitting.options.seed,
             "judged_on": held.judged_on,
+            "label_noise": noise_facts(self.fitting.options.label_noise, probe.doubted, fitted_on),
             "split": self.parted.how,
             "splits": dict(zip(self.parted.splits.names, self.parted.splits.sizes, strict=True)),
             "groups": len(np.unique(self.parted.groups)),
@@ -199,6 +211,14 @@ class Work:
             "seconds_fit_and_evaluate": round(seconds, 2),
             "summary": summary,
         }
+
+
+_NOISE = "labels      "
+
+
+def _noted(summary: list[str]) -> list[str]:
+    """What the report tells beside warnings: what was done about doubtful labels."""
+    return [line.removeprefix(_NOISE) for line in summary if line.startswith(_NOISE)]
 
 
 def _weight(text: str) -> Any:

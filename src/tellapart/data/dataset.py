@@ -22,6 +22,8 @@ from tellapart.image.types import DecodeLimits
 from tellapart.records import Label, LabelSchema, Refusal, Sample, Task
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import polars as pl
 
     from tellapart.data.label_map import LabelMap
@@ -214,6 +216,14 @@ class Dataset:
         """The same samples with these groups, one per row, None for no group."""
         return self._with_column("group", [None if group is None else str(group) for group in groups])
 
+    def with_captured_at(self, times: Sequence[datetime | None]) -> Dataset:
+        """The same samples taken at these times, with a zone, one per row, None where unknown."""
+        return self._with_column("captured_at", times)
+
+    def with_metadata(self, key: str, values: Sequence[str | None]) -> Dataset:
+        """The same samples with a free column, added or replaced, one value per row, None for no value."""
+        return self._with_column(tables.META + key, values)
+
     def subset(self, mask: Sequence[bool] | Sequence[int] | NDArray[Any]) -> Dataset:
         """Rows where a bool (n,) mask is True, or the rows at int indices, in that order. The schema stays."""
         chosen = np.asarray(mask)
@@ -242,7 +252,7 @@ class Dataset:
 
         if len(values) != len(self):
             raise DataError(Reason.BAD_SETTING, f"{name}: one value per sample, {len(self)}, got {len(values)}")
-        series = pl.Series(name, list(values), dtype=self.table.schema[name])
+        series = pl.Series(name, list(values), dtype=self.table.schema.get(name, pl.String))
         return replace(self, table=self.table.with_columns(series))
 
 

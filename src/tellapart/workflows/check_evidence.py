@@ -23,6 +23,7 @@ from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
 from tellapart.records import LabelSchema
 from tellapart.training.linear_probe import ProbeOptions, linear_probe
+from tellapart.workflows.captures import with_captures
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import schema_of, without_empty_labels
 from tellapart.workflows.grouping import look_alikes
@@ -69,6 +70,7 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
     embedder = _embedder(dataset, needs, means)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
     schema, _ = without_empty_labels(schema, dataset, images)
+    images = images.with_dataset(with_captures(images.dataset))
     evidence = evidence_of(images, schema)
     missing: dict[Part, str] = {}
     if "embeddings" in needs:

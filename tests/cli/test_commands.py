@@ -369,14 +369,15 @@ def test_train_takes_every_option(tmp_path: Path) -> None:
             tmp_path / "map.yaml",
         ),
         *("--task", "binary", "--positive", "bad", "--aim", "least_cost", "--costs", tmp_path / "costs.csv"),
-        *("--class-weight", "none", "--split", "random", "--name", "caps", "--golden", 2, "--seed", 5, "--workers", 1),
+        *("--class-weight", "none", "--label-noise", "drop", "--split", "random", "--name", "caps"),
+        *("--golden", 2, "--seed", 5, "--workers", 1),
         *("--preprocess", "decode|upright|squash(24)", "--no-cache"),
     )
     assert (ran.code, ran.err.count("error")) == (0, 0)
     card = json.loads((tmp_path / "m" / "model.json").read_text())
     assert (card["name"], card["task"], card["positive"]) == ("caps", "binary", "bad")
     assert card["preprocess"] == "decode|upright|squash(24)"
-    assert card["head"]["class_weight"] == "none"
+    assert (card["head"]["class_weight"], card["head"]["label_noise"]) == ("none", "drop")
     assert len(list((tmp_path / "m" / "golden").glob("*.png"))) == 2
     assert CLASSES
 

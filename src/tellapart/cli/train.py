@@ -45,7 +45,7 @@ from tellapart.cli.progress import progress
     type=click.Choice(["keep", "drop", "downweight"]),
     default="keep",
     show_default=True,
-    help="What labels do that are probably wrong: count, are left out, or count less.",
+    help="Labels that are probably wrong count, are left out, or count less.",
 )
 @SPLIT
 @click.option("--name", help="Name on the card.  [default: the output's]")

@@ -30,6 +30,7 @@ from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.progress import Progress
 from tellapart.workflows.prospecting import prospects
+from tellapart.workflows.varying import variants
 
 _WITHOUT_NETWORK = "decode|upright|squash(224)"
 
@@ -75,7 +76,7 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
     missing: dict[Part, str] = {}
     if "embeddings" in needs:
         evidence = replace(evidence, embeddings=images.embeddings)
-    if needs & {"look_alikes", "probabilities", "prospects"}:
+    if needs & {"look_alikes", "probabilities", "prospects", "variants"}:
         progress("finding near-duplicates", 0, 0)
         evidence = replace(evidence, look_alikes=look_alikes(images, means.cache_dir).groups)
     if "probabilities" in needs:
@@ -90,6 +91,12 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
             evidence = replace(evidence, prospects=_prospects(images, evidence, means.seed))
         except TrainingError as error:
             missing["prospects"] = str(error)
+    if "variants" in needs:
+        progress("looking at augmented images", 0, 0)
+        groups = _groups(images, evidence)
+        evidence = replace(evidence, variants=variants(images, evidence, groups, embedder, means.seed))
+        if evidence.variants is None:
+            missing["variants"] = "it takes images of at least two classes and three groups that are not near-duplicates"
     return Gathered(evidence, embedder, int((~dataset.labelled).sum()), images.n_cached, missing)
 
 
@@ -119,7 +126,7 @@ def _groups(images: EmbeddedDataset, evidence: Evidence) -> NDArray[np.int64]:
 def _embedder(dataset: Dataset, needs: frozenset[Part], means: Means) -> Embedder:
     backbone: Backbone = _NoNetwork()
     spec = PreprocessSpec.parse(means.preprocess or _WITHOUT_NETWORK)
-    if needs & {"embeddings", "probabilities", "prospects"}:
+    if needs & {"embeddings", "probabilities", "prospects", "variants"}:
         network = load_backbone(means.backbone, provider=means.provider, store=means.store)
         backbone = network
         spec = PreprocessSpec.parse(means.preprocess) if means.preprocess else own_spec(network, dataset, means.limits)

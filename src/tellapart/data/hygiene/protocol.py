@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.hygiene.prospects import Prospects
+from tellapart.data.hygiene.variants import Variants
 from tellapart.records import LabelSchema, Task
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
-Part = Literal["embeddings", "probabilities", "look_alikes", "prospects"]
+Part = Literal["embeddings", "probabilities", "look_alikes", "prospects", "variants"]
 Action = Literal["drop", "relabel", "merge", "group", "move"]
 
 
@@ -72,7 +73,8 @@ class Evidence:
     `dataset` lists them and what was refused. `labels` uint8 (n, k) in schema order, `statistics` float32 (n, m) as
     `image.quality.FIELDS`, `thumbnails` uint8 (n, s, s), grey. The rest costs more and may be missing: `embeddings` float32
     (n, d); `probabilities` float32 (n, k), calibrated and out of fold, nan where a row could not be judged; `look_alikes`
-    int64 (n,), groups by looks; `prospects`, what more images would buy.
+    int64 (n,), groups by looks; `prospects`, what more images would buy; `variants`, what
+    is recognised of augmented images.
     """
 
     dataset: Dataset
@@ -84,6 +86,7 @@ class Evidence:
     probabilities: Float32 | None = None
     look_alikes: Int64 | None = None
     prospects: Prospects | None = None
+    variants: Variants | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tellapart.data.hygiene import (
     ambiguous,
+    augmentations,
     class_counts,
     confused_classes,
     enough,
@@ -33,6 +34,7 @@ _MODULES = (
     confused_classes,
     ambiguous,
     outliers,
+    augmentations,
 )
 
 CHECKS: dict[str, Check] = {module.CHECK.name: module.CHECK for module in _MODULES}

@@ -254,7 +254,7 @@ def promises(name: str, all_: Sequence[Trial], labelled: Sequence[Bools], how: s
     found = [accepted(trial, given) for trial, given in zip(all_, labelled, strict=True)]
     size = int(np.mean([given.sum() for given in labelled]))
     for i, precision in enumerate(PRECISIONS):
-        told = [each[i] for each in found if each[i]]
+        told = [one for each in found if (one := each[i]) is not None]
         measured = ", ".join(f"{right / n:.3f} of {n / left:.0%}" for right, n, left in told) or "–"
         print(f"| {name} | {size:,} {how} | {precision:g} | {len(told)} of {len(all_)} | {measured} |")
 

@@ -56,7 +56,7 @@ def _galleries(suggested: Suggested) -> list[_Gallery]:
     least_sure_first = suggested.accepted[::-1]
     unlike = [one for one in suggested.suggestions if one.unlike and not one.rank]
     accepted = (
-        f"{_capital(suggested.accepted_sentence)}. The least sure of them come first: if these are right, all are."
+        f"{_capital(suggested.accepted_sentence)}. The least sure of them come first: there a mistake is likeliest."
     )
     return [
         _Gallery("to-label", "To label next", f"{_capital(suggested.how)}.", suggested.to_label, MAX_TO_LABEL),

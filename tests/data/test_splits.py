@@ -123,7 +123,8 @@ def test_given_splits_are_honoured_and_their_leaks_reported() -> None:
         (9, {"val": (5,), "test": (4,)}),
     ]
     assert splits.warnings[0] == (
-        "2 groups are torn apart by the given split, so its test results are too good; "
+        "the split that images have already leaks: 2 groups are torn apart (4 images that belong together or are nearly "
+        "the same), so the figures will be too good; "
         "the first has 1 in train (row 0) and 1 in test (row 1)"
     )
 

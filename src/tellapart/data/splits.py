@@ -178,8 +178,7 @@ def _report(
     sizes = np.bincount(each, minlength=len(names))
     warnings = _warnings(counts, sizes, names, shares, label_names)
     if leaks:
-        torn = f"{len(leaks)} groups are torn apart by the given split, so its test results are too good"
-        warnings.insert(0, f"{torn}; the first has {_told(leaks[0])}")
+        warnings.insert(0, _leaking(leaks))
     assigned = tuple(names[part] for part in each.tolist())
     return Splits(assigned, names, tuple(int(size) for size in sizes), counts, leaks, tuple(warnings))
 
@@ -188,6 +187,15 @@ def _leak(groups: Groups, group: int, given: Ints, names: tuple[str, ...]) -> Le
     rows = np.flatnonzero((groups.of == group) & (given >= 0))
     by_split = {name: tuple(rows[given[rows] == part].tolist()) for part, name in enumerate(names)}
     return Leak(int(groups.keys[group]), {name: found for name, found in by_split.items() if found})
+
+
+def _leaking(leaks: Sequence[Leak]) -> str:
+    n_images = sum(len(rows) for leak in leaks for rows in leak.rows.values())
+    torn = "1 group is" if len(leaks) == 1 else f"{len(leaks):,} groups are"
+    return (
+        f"the split that images have already leaks: {torn} torn apart ({n_images:,} images that belong together or are nearly "
+        f"the same), so the figures will be too good; the first has {_told(leaks[0])}"
+    )
 
 
 def _told(leak: Leak) -> str:

@@ -44,7 +44,7 @@ class Partition:
         return np.isin(np.array(self.splits.assigned), names)
 
     def summary(self) -> tuple[str, ...]:
-        """Lines for people: sizes, groups, leaks of the user's own split, warnings."""
+        """Lines for people: sizes, groups, warnings."""
         sizes = ", ".join(f"{size:,} {name}" for name, size in zip(self.splits.names, self.splits.sizes, strict=True))
         n_groups = len(np.unique(self.groups))
         lines = [f"split       {sizes}"]
@@ -54,12 +54,6 @@ class Partition:
             )
         if self.n_kept:
             lines.append(f"kept        {self.n_kept:,} images stay in the split they had in the earlier model")
-        if self.splits.leaks:
-            torn = sum(sum(len(rows) for rows in leak.rows.values()) for leak in self.splits.leaks)
-            lines.append(
-                f"warning     the split that images have already leaks: {len(self.splits.leaks):,} groups "
-                f"({torn:,} images) have nearly the same image on both sides; the figures will be too good"
-            )
         if self.n_undecided > _UNDECIDED_SHARE * len(self.groups):
             lines.append(
                 f"warning     {self.n_undecided:,} images look almost like another one, and looks do not tell whether they "

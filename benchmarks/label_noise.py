@@ -1,6 +1,6 @@
 """What `train --label-noise` is worth: accuracy on clean test labels after training on labels of which some were flipped.
 
-    python benchmarks/label_noise.py --cifar DATA --tiles DATA/magnetic-tile --cache FOLDER [--images 4000] [--seeds 3]
+    python benchmarks/label_noise.py --cifar DATA --tiles DATA/magnetic-tile --cache FOLDER [--images 2000] [--seeds 3]
 
 CIFAR-10: that many training images, 0 to 40 % of the labels flipped, to any other class or (of the eight classes that have
 one) to a similar one; judged on the 10,000 test images. Tiles: three fifths of the groups train, two fifths judge; flipped to
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--cifar", type=Path)
     parser.add_argument("--tiles", type=Path)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=4_000)
+    parser.add_argument("--images", type=int, default=2_000)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     if options.tiles:

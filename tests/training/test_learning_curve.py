@@ -157,6 +157,17 @@ def test_large_classes_give_a_share_and_rare_ones_all() -> None:
     assert found.n_measured == pytest.approx(300, abs=3)
     assert [growth.n_now for growth in found.classes] == [30, 400, 800]
     assert [growth.sizes[-1] for growth in found.classes] == pytest.approx([24, 108, 108], abs=2)
+    assert found.overall.cannot_tell == "of classes so unequal, only a part of the large ones was measured"
+
+
+def test_too_many_classes_are_not_measured() -> None:
+    k = 300
+    labels = np.eye(k, dtype=np.uint8)[np.arange(4_000) % k]
+    schema = LabelSchema.from_names([f"c{i}" for i in range(k)], task=Task.MULTICLASS)
+    found = learning_curves(np.zeros((4_000, 2), np.float32), labels, np.arange(4_000), schema)
+    assert found.n_measured == 0
+    why = "heads on shares of the images of 300 classes would take too long"
+    assert {growth.cannot_tell for growth in (found.overall, *found.classes)} == {why}
 
 
 def test_several_labels_an_image() -> None:

@@ -49,6 +49,13 @@ def test_names_are_escaped() -> None:
     assert "<b>&" not in growth_section(odd)
 
 
+def test_what_was_not_measured_is_told_and_not_drawn() -> None:
+    nothing = enough.untold("")
+    html = growth_section(replace(planted(), overall=nothing, classes=(nothing,)))
+    assert "<svg" not in html
+    assert "cannot be told: it has 6 independent images" in html
+
+
 def test_no_section_where_nobody_asked() -> None:
     assert growth_section(None) == ""
 

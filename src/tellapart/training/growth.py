@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,12 +64,22 @@ class Growth:
             low, high = (low, middle) if self.gain(middle).value >= gain else (middle, high)
         return high
 
+    def untold(self, why: str) -> Growth:
+        """What was measured, without what it promises."""
+        return replace(self, curve=None, cannot_tell=why)
+
     def _told(self, more: float) -> InversePower:
         if self.cannot_tell or self.curve is None:
             raise ValueError(f"this cannot be told: {self.cannot_tell}")
         if not 0 <= more <= (FARTHEST - 1) * self.n_now:
             raise ValueError(f"a curve is followed to {FARTHEST:g} times the {self.n_now} images, got {more} more")
         return self.curve
+
+
+def nothing_known(n_now: int, why: str) -> Growth:
+    """Where nothing was measured."""
+    nothing = np.zeros(0)
+    return Growth(nothing, nothing, nothing, n_now, 0, None, why)
 
 
 def growth_of(hits: Hits, columns: Ints, *, n_now: int, n_groups: int) -> Growth:

@@ -6,14 +6,15 @@ person can change by collecting more of it; a fifth of the classes is thinned at
 more fits than five. What lies beyond the images at hand is extrapolated (`inverse_power`), and where it cannot be told, that
 is said instead.
 
-To take seconds, the heads see the 256 leading directions of the embeddings and at most 10,000 images, those of rare
-classes first, with one regularisation for all sizes; so scores differ by a few points from those of a training.
+To take seconds, the heads see the 256 leading directions of the embeddings and at most 10,000 images (fewer from 100 classes
+on), those of rare classes first, with one regularisation for all sizes; so scores differ by a few points from those of a
+training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,17 @@ from tellapart.data.splits import group_folds
 from tellapart.heads.linear import example_weights, make_objective
 from tellapart.heads.solver import Design, minimise
 from tellapart.records import LabelSchema, Task
-from tellapart.training.growth import MIN_GROUPS, Growth, growth_of
+from tellapart.training.growth import MIN_GROUPS, Growth, growth_of, nothing_known
 from tellapart.training.hits import Hits
 from tellapart.training.linear_probe import MAX_FOLDS, check_enough, targets_of
 
 SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
 MAX_IMAGES = 10_000
 RANK = 256
+# Images times classes: what a fit costs.
+_MAX_WORK = 1_000_000
+# Images of a class below which shares of it say nothing; and how unequally classes may be thinned for the overall curve.
+_FEWEST, _UNEQUAL = 12, 1.5
 _BLOCKS = 5
 _REGULARISATIONS = (0.001, 0.01, 0.1, 1.0)
 # Which images are right shows long before the last digit of the loss.
@@ -72,29 +77,37 @@ def learning_curves(
         TrainingError: `too_few_classes`, `too_few_images`.
     """
     check_enough(labels, groups, schema)
-    rows = _share_of_large_classes(labels, groups, max_images, seed)
-    study = _Study.of(embeddings[rows], labels[rows], groups[rows], schema.task, seed)
-    alone, together = study.run()
+    k = labels.shape[1]
+    score = "balanced accuracy" if schema.task is Task.MULTILABEL else "recall"
     n_groups = np.array([len(np.unique(groups[column != 0])) for column in labels.T])
     judged = np.flatnonzero(n_groups >= MIN_GROUPS)
-    return LearningCurves(
-        "balanced accuracy" if schema.task is Task.MULTILABEL else "recall",
-        _overall(together, judged, len(labels), n_groups),
-        tuple(
-            growth_of(alone, np.array([column]), n_now=int(n), n_groups=int(n_groups[column]))
-            for column, n in enumerate(labels.sum(axis=0))
-        ),
-        tuple(judged.tolist()),
-        len(rows),
+    most = min(max_images, _MAX_WORK // k)
+    if most < _FEWEST * k and len(labels) > most:
+        why_not = f"heads on shares of the images of {k:,} classes would take too long"
+        overall, *classes = (nothing_known(int(n), why_not) for n in (len(labels), *labels.sum(axis=0)))
+        return LearningCurves(score, overall, tuple(classes), tuple(judged.tolist()), 0)
+    rows = _share_of_large_classes(labels, groups, most, seed)
+    alone, together = _Study.of(embeddings[rows], labels[rows], groups[rows], schema.task, seed).run()
+    classes = [
+        growth_of(alone, np.array([column]), n_now=int(n), n_groups=int(n_groups[column]))
+        for column, n in enumerate(labels.sum(axis=0))
+    ]
+    overall = _overall(together, judged, labels, n_groups)
+    return LearningCurves(score, overall, tuple(classes), tuple(judged.tolist()), len(rows))
+
+
+def _overall(together: Hits, judged: Ints, labels: NDArray[np.uint8], n_groups: Ints) -> Growth:
+    """The curve of the classes that have images enough, where what was measured has the mix of the whole."""
+    enough, n = len(judged) >= 2, len(labels)
+    found = growth_of(
+        together, judged if enough else np.arange(len(n_groups)), n_now=n, n_groups=int(n_groups[judged].min(initial=n))
     )
-
-
-def _overall(together: Hits, judged: Ints, n: int, n_groups: Ints) -> Growth:
-    every = np.arange(len(n_groups))
-    enough = len(judged) >= 2
-    found = growth_of(together, judged if enough else every, n_now=n, n_groups=int(n_groups[judged].min(initial=n)))
-    why_not = f"fewer than two classes have {MIN_GROUPS} independent images"
-    return found if enough else replace(found, curve=None, cannot_tell=why_not)
+    if not enough:
+        return found.untold(f"fewer than two classes have {MIN_GROUPS} independent images")
+    kept = together.labels.sum(axis=0)[judged] / labels.sum(axis=0)[judged]
+    if kept.max() > _UNEQUAL * kept.min():
+        return found.untold("of classes so unequal, only a part of the large ones was measured")
+    return found
 
 
 def _share_of_large_classes(labels: NDArray[np.uint8], groups: Ints, most: int, seed: int) -> Ints:

@@ -22,7 +22,7 @@ def growth_section(found: Prospects | None) -> str:
     if found is None:
         return ""
     shown = sorted((one for one in found.classes if one.sizes), key=_by_gain)[:_MAX_CURVES]
-    figures = "".join(_figure(one, found) for one in (found.overall, *shown))
+    figures = "".join(_figure(one, found) for one in (found.overall, *shown) if one.sizes)
     left = sum(1 for one in found.classes if one.sizes) - len(shown)
     more = paragraph(f"{left:,} more curves are not drawn, those of classes that gain less.", "soft") if left else ""
     return section(

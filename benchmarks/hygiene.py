@@ -91,7 +91,7 @@ class Bench:
             scores.exact_duplicates(rows, exact),
             close,
             scores.quarrels(rows, exact, ["exact"]),
-            scores.quarrels(rows, near, list(NEAR)),
+            scores.quarrels(rows, near, list(NEAR), self.pictures),
             scores.label_errors_listed(rows, by_check.get("label_errors", [])),
             scores.shortcut(rows, by_check.get("shortcuts", [])),
         ]

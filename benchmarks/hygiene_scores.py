@@ -67,10 +67,18 @@ def near_duplicates(
     return Score(_share(hit, len(true)), _share(hit, hit + len(wrong)), hit + len(wrong)), wrong
 
 
-def quarrels(rows: Sequence[Row], findings: Sequence[Finding], faults: Collection[str]) -> Score:
-    """Pairs of copies under two labels, among those that findings show as such."""
+def quarrels(
+    rows: Sequence[Row],
+    findings: Sequence[Finding],
+    faults: Collection[str],
+    pictures: Mapping[int, int] = MappingProxyType({}),
+) -> Score:
+    """Pairs of copies under two labels, among those that findings show as such; `pictures` as for near-duplicates."""
+    true = planted_pairs(rows, faults, quarrelling=True)
     found = {(a, b) for a, b in pairs(_clusters(findings)) if rows[a].label != rows[b].label}
-    return score(found, planted_pairs(rows, faults, quarrelling=True))
+    sources = {(a, b): (rows[a].source, rows[b].source) for a, b in found - true}
+    own = {pair for pair, (a, b) in sources.items() if a != b and pictures.get(a, -1) == pictures.get(b, -2)}
+    return score(found - own, true)
 
 
 def label_errors_listed(rows: Sequence[Row], findings: Sequence[Finding]) -> Score:

@@ -58,7 +58,9 @@ def test_near_copies_count_once_with_their_source() -> None:
 
 
 def test_quarrels_are_pairs_of_two_labels() -> None:
-    assert quarrels(ROWS, [finding(clusters=((0, 2), (1, 3), (4, 3)))], ["exact"]) == Score(1.0, 0.5, 2)
+    findings = [finding(clusters=((0, 2), (1, 3), (4, 3)))]
+    assert quarrels(ROWS, findings, ["exact"]) == Score(1.0, 0.5, 2)
+    assert quarrels(ROWS, findings, ["exact"], {11: 0, 12: 0}) == Score(1.0, 1.0, 1)
 
 
 def test_label_errors_are_ranked_listed_and_mended() -> None:

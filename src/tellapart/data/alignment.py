@@ -21,6 +21,7 @@ _LEVELS_PER_UNIT = np.float32(31.0)
 _CHUNK = 256  # pictures or pairs worked on at a time: what fits the processor's cache
 _BLOCKS = 8  # the fine band is compared in 8 x 8 blocks
 _MAX_SCALE, _MAX_SHIFT = 0.15, 0.15  # beyond this an alignment is a mistake, not a crop
+_FINE_STEPS = 4  # where greys are compared and not only contours
 _EVEN = 0.1  # variance under which a block is called even, in units of local contrast
 
 
@@ -251,3 +252,27 @@ def compare(bands: Bands, first: Int64, second: Int64) -> tuple[Float32, Float32
         similarity[rows] = lower_mean(values, weights)
         offset[rows] = np.stack([alignment.shift_x, alignment.shift_y], axis=1)
     return similarity, offset
+
+
+def overlap_correlation(thumbnails: npt.NDArray[np.uint8], bands: Bands, first: Int64, second: Int64) -> Float32:
+    """Correlation of the greys of the pairs named by index, aligned, where they overlap: float32 (p,), -1 to 1.
+
+    Near 1 for edits of one picture, whatever its exposure; another photo of the same thing differs in its light. Two even
+    pictures get 0. `thumbnails` uint8 (n, s, s) are those of `bands`.
+    """
+    found = np.empty(len(first), np.float32)
+    for start in range(0, len(first), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        i, j = first[rows], second[rows]
+        aligned = align(_to_float(bands.coarse[i]), _to_float(bands.coarse[j]), steps=_FINE_STEPS)
+        moved, mask = _warp(thumbnails[j].astype(np.float32), aligned)
+        found[rows] = _correlation(thumbnails[i].astype(np.float32), moved, mask)
+    return found
+
+
+def _correlation(first: Float32, second: Float32, mask: Float32) -> Float32:
+    """Of pictures (p, s, s) where the mask is 1; 0 where one of them is even."""
+    size = np.maximum(mask.sum((1, 2), keepdims=True), 1)
+    one, other = ((each - (each * mask).sum((1, 2), keepdims=True) / size) * mask for each in (first, second))
+    spread = np.sqrt((one * one).sum((1, 2)) * (other * other).sum((1, 2)))
+    return np.asarray((one * other).sum((1, 2)) / np.maximum(spread, 1e-3), dtype=np.float32)

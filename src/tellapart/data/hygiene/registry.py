@@ -12,6 +12,7 @@ from tellapart.data.hygiene import (
     imbalance,
     label_errors,
     label_names,
+    near_duplicates,
     outliers,
     picture_quality,
     refused,
@@ -23,6 +24,7 @@ from tellapart.data.hygiene.protocol import Check
 _MODULES = (
     refused,
     exact_duplicates,
+    near_duplicates,
     split_leaks,
     label_names,
     class_counts,

@@ -158,3 +158,20 @@ def test_candidates_do_not_depend_on_how_many_are_looked_at_at_once(monkeypatch:
     in_parts = near_duplicates._candidates(vectors, 8)
     assert len(at_once[0]) > 50
     assert np.array_equal(at_once, in_parts)
+
+
+def test_the_nearest_are_found_in_cells_as_by_comparing_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(7_000, 24)).astype(np.float32)
+    vectors[6_000:] = vectors[:1_000] + rng.normal(size=(1_000, 24)).astype(np.float32) * 0.2
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    first, second = near_duplicates._candidates(vectors, 4)
+    monkeypatch.setattr(near_duplicates, "_MOST_COMPARED", 100)
+    monkeypatch.setattr("tellapart.data.hygiene.neighbours._EXACT_IMAGES", 100)
+    i, j = near_duplicates._candidates(vectors, 4)
+    assert (i < j).all()
+    assert (np.einsum("pd,pd->p", vectors[i], vectors[j]) > 0.599).all()
+    close = np.einsum("pd,pd->p", vectors[first], vectors[second]) > 0.9
+    expected = set(zip(first[close].tolist(), second[close].tolist(), strict=True))
+    assert len(expected) >= 1_000
+    assert len(expected - set(zip(i.tolist(), j.tolist(), strict=True))) <= 5

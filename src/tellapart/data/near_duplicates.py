@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from tellapart.data.alignment import Bands, compare, contrast_bands, descriptors
 from tellapart.data.groups import combine_groups
+from tellapart.data.hygiene.neighbours import nearest
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
 """Raised when the same thumbnails begin to give other groups: results are cached under it."""
 
 NEIGHBOURS = 8
@@ -39,6 +40,8 @@ _RAISED = (0.78, 0.82, 0.86, 0.9, 0.95)
 _MARGIN = 0.4
 _RANDOM_PAIRS = 1200
 _LEAST_COSINE = 0.6
+# Up to here all are compared with all, which takes 15 s on one core; above, with those in the cells around them.
+_MOST_COMPARED = 25_000
 # Cosines held at once: 2^24 take 64 MiB, and the places of the nearest among them twice as much.
 _BLOCK_COSINES, _SMALLEST_BLOCK = 1 << 24, 32
 _PAIRS_PER_CALL = 1024
@@ -109,18 +112,33 @@ def _candidates(vectors: Float32, neighbours: int) -> tuple[Int64, Int64]:
     """Each picture with its nearest others by cosine, each pair once, smaller index first."""
     n = len(vectors)
     k = min(neighbours, n - 1)
+    pairs = np.unique(_by_cells(vectors, k) if n > _MOST_COMPARED else _by_comparing_all(vectors, k))
+    return (pairs // n).astype(np.int64), (pairs % n).astype(np.int64)
+
+
+def _by_comparing_all(vectors: Float32, k: int) -> Int64:
+    """Pairs as smaller index times n plus the larger; twice where both are near to each other."""
+    n = len(vectors)
     found = []
     block = max(_SMALLEST_BLOCK, _BLOCK_COSINES // n)
     for start in range(0, n, block):
         cosine = vectors[start : start + block] @ vectors.T
         rows = np.arange(len(cosine))
         cosine[rows, start + rows] = -2  # not itself
-        nearest = np.argpartition(cosine, n - k, axis=1)[:, n - k :]
-        close = np.take_along_axis(cosine, nearest, axis=1) >= _LEAST_COSINE
-        one, other = np.repeat(start + rows, k)[close.ravel()], nearest.ravel()[close.ravel()]
+        near = np.argpartition(cosine, n - k, axis=1)[:, n - k :]
+        close = np.take_along_axis(cosine, near, axis=1) >= _LEAST_COSINE
+        one, other = np.repeat(start + rows, k)[close.ravel()], near.ravel()[close.ravel()]
         found.append(np.minimum(one, other) * n + np.maximum(one, other))
-    pairs = np.unique(np.concatenate(found))
-    return (pairs // n).astype(np.int64), (pairs % n).astype(np.int64)
+    return np.concatenate(found)
+
+
+def _by_cells(vectors: Float32, k: int) -> Int64:
+    """The same in near-linear time: of 30,000 photos 0.2 % of the pairs with a cosine of 0.7 are missed, none of 0.9."""
+    n = len(vectors)
+    found = nearest(np.ascontiguousarray(vectors), np.arange(n), k)
+    one, place = np.nonzero(found.similarity >= _LEAST_COSINE)
+    other = found.rows[one, place]
+    return np.asarray(np.minimum(one, other) * n + np.maximum(one, other), np.int64)
 
 
 def _threshold(bands: Bands, workers: int) -> float:

@@ -41,6 +41,7 @@ from tellapart.workflows.suggest_known import Known
 
 SEEDS = 5
 T = 2.776  # Student's t for five seeds, 95 %
+TILES = "magnetic tiles"
 PRECISIONS = (0.8, 0.9, 0.95, 0.98)
 Ints = NDArray[np.int64]
 Names = NDArray[np.str_]
@@ -116,31 +117,34 @@ def macro_f1(told: Names, truth: Names) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Scores after each number of labels, of one seed, and which labels were given in the end."""
+    """Scores after each number of labels, of one seed, and which rows were labelled, in that order."""
 
-    sizes: NDArray[np.int64]
+    sizes: Ints
     scores: NDArray[np.float64]
-    labelled: Bools
+    rows: Ints
+
+    def labelled(self, n_images: int, first: int | None = None) -> Bools:
+        """bool (n_images,): which had a label after so many."""
+        return np.isin(np.arange(n_images), self.rows[:first])
 
 
 def run(trial: Trial, choosing: Choosing, seed: int) -> Curve:
     """Label batch by batch until the budget ends or nothing is asked for."""
-    labelled, sizes, scores = np.zeros(len(trial.truth), bool), [], []
+    curve = Curve(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
     for i, batch in enumerate(trial.batches):
-        rows = choosing(trial, labelled, batch, 1000 * seed + i)
+        rows = choosing(trial, curve.labelled(len(trial.truth)), batch, 1000 * seed + i)
         if not len(rows):
             break
-        labelled[rows] = True
-        sizes.append(int(labelled.sum()))
-        scores.append(trial.score(labelled))
-    return Curve(np.array(sizes), np.array(scores), labelled)
+        curve = Curve(np.append(curve.sizes, len(curve.rows) + len(rows)), curve.scores, np.append(curve.rows, rows))
+        curve = replace(curve, scores=np.append(curve.scores, trial.score(curve.labelled(len(trial.truth)))))
+    return curve
 
 
 def trials(options: argparse.Namespace) -> dict[str, list[Trial]]:
     """A trial for each seed, of each data set that is named."""
     found = {}
     if options.tiles:
-        found["magnetic tiles"] = list(tile_trials(options.tiles, options.cache))
+        found[TILES] = list(tile_trials(options.tiles, options.cache))
     if options.cifar:
         found["CIFAR-10"] = list(cifar_trials(options.cifar, options.cache, options.pool, options.labels))
     return found
@@ -240,13 +244,30 @@ def labels_for(base: Sequence[Curve], found: Sequence[Curve], seeds: Ints) -> fl
     return float(sizes[first]) if first < len(sizes) else float(end)
 
 
+FIRST = 100
+
+
 def rare(name: str, all_: Sequence[Trial], curves: Mapping[str, Sequence[Curve]]) -> None:
-    """How many images of the rarest label each way found, with as many labels."""
+    """How much of the less frequent labels each way finds early, and what hunting for each of them finds."""
     names, counts = np.unique(np.concatenate([trial.truth for trial in all_]), return_counts=True)
     most = names[counts.argmax()]
     for way, found in curves.items():
-        shares = np.array([(t.truth[c.labelled] != most).mean() for t, c in zip(all_, found, strict=True)])
-        print(f"{name}, {way}: {interval(shares)} of the labels given are not {most}, the most frequent")
+        shares = np.array([(t.truth[c.rows[:FIRST]] != most).mean() for t, c in zip(all_, found, strict=True)])
+        print(f"{name}, {way}: of the first {FIRST} labels given {interval(shares)} are not {most}, the most frequent")
+    for label in names[names != most]:
+        told = [
+            hunted(t, c.labelled(len(t.truth), FIRST), str(label)) for t, c in zip(all_, curves["random"], strict=True)
+        ]
+        shares, base = (np.array(part) for part in zip(*told, strict=True))
+        print(f"{name}, hunting for {label}: {interval(shares)} of 20 are it, of those left {base.mean():.3f}")
+
+
+def hunted(trial: Trial, labelled: Bools, label: str) -> tuple[float, float]:
+    """Share of a label among the 20 images that hunting asks for, and among all that could be asked for."""
+    known = trial.known(labelled)
+    left = ~np.isin(trial.things, trial.things[labelled])
+    rows = choose(known, np.zeros(len(labelled), bool), n=20, hunt=label, seed=0).rows
+    return float((trial.truth[rows] == label).mean()), float((trial.truth[left] == label).mean())
 
 
 def promises(name: str, all_: Sequence[Trial], labelled: Sequence[Bools], how: str) -> None:
@@ -287,13 +308,15 @@ def main() -> None:
     for name, all_ in trials(options).items():
         curves = {way: [run(t, choosing, seed) for seed, t in enumerate(all_)] for way, choosing in ways.items()}
         table(name, curves)
-        rare(name, all_, curves)
+        if name == TILES:  # the labels of CIFAR-10 are equally frequent
+            rare(name, all_, curves)
         panels[name] = [line(way, found) for way, found in curves.items()]
         if not options.rivals:
             print("\n| data | labels | agreed | promised | precision measured, share accepted |")
             print("| --- | --- | --- | --- | --- |")
-            promises(name, all_, [curve.labelled for curve in curves["suggest"]], "suggested")
-            promises(name, all_, [curve.labelled for curve in curves["random"]], "at random")
+            for way, how in (("suggest", "suggested"), ("random", "at random")):
+                given = [curve.labelled(len(t.truth)) for t, curve in zip(all_, curves[way], strict=True)]
+                promises(name, all_, given, how)
             promises(name, all_, [half(trial, seed) for seed, trial in enumerate(all_)], "at random")
     if options.picture:
         options.picture.write_text(draw(panels), encoding="utf-8")

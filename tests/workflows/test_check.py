@@ -240,6 +240,13 @@ def test_a_finding_about_many_images_says_how_many_are_shown(parts: Path) -> Non
     assert "24 of 1,000 images shown, the worst first; --json and --proposals list all." in html
 
 
+def test_of_many_images_side_by_side_some_of_each_label_are_shown(parts: Path) -> None:
+    found = Finding("many", Severity.NOTE, "s", "r", tuple(range(16)), clusters=(tuple(range(16)),))
+    html = render(checked(parts, Check("many", "Many", lambda _: [found])))
+    assert html.count("<figcaption><b>bad</b>") == html.count("<figcaption><b>good</b>") == 3
+    assert "1 of 1 set of images shown, with at most 6 images each; --json lists all." in html
+
+
 def test_a_number_stays_with_its_sign(parts: Path) -> None:
     found = Finding("half", Severity.NOTE, "a share of 50 % is odd", "find the other 50 %")
     html = render(checked(parts, Check("half", "Half", lambda _: [found])))

@@ -18,7 +18,7 @@ from tellapart.workflows.check_pictures import Thumbnails
 from tellapart.workflows.check_result import SEVERITIES, Checked
 
 MAX_FINDINGS, MAX_PICTURES = 200, 600
-MAX_ROWS, MAX_EXAMPLES, MAX_CLUSTERS, MAX_IN_CLUSTER = 24, 6, 8, 6
+MAX_ROWS, MAX_EXAMPLES, MAX_CLUSTERS, MAX_IN_CLUSTER = 24, 6, 9, 6
 _MAX_LABELS = 100
 _PLURAL = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.NOTE: "Notes"}
 
@@ -38,7 +38,7 @@ class _Shown:
 
 def render(checked: Checked, *, title: str = "Data check", workers: int = 0) -> str:
     """The page as text; at most `MAX_FINDINGS` findings and `MAX_PICTURES` pictures, and it says where it stops."""
-    shown = list(_chosen(checked.findings))
+    shown = list(_chosen(checked.evidence, checked.findings))
     thumbnails = Thumbnails.of(
         checked.evidence.dataset, [row for one in shown for row in one.pictures], checked.embedder, workers=workers
     )
@@ -58,18 +58,30 @@ def render(checked: Checked, *, title: str = "Data check", workers: int = 0) -> 
     return page(title, header, "\n".join(part for part in main if part))
 
 
-def _chosen(findings: Sequence[Finding]) -> Iterator[_Shown]:
+def _chosen(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[_Shown]:
     """The worst findings, each with as many pictures as there is room for."""
     room = MAX_PICTURES
     for finding in findings[:MAX_FINDINGS]:
         clusters: list[tuple[int, ...]] = []
         for cluster in finding.clusters[:MAX_CLUSTERS]:
-            part = cluster[: min(MAX_IN_CLUSTER, max(room, 0))]
+            part = _some_of_each_label(evidence, cluster, min(MAX_IN_CLUSTER, max(room, 0)))
             clusters += [part] if part else []
             room -= len(part)
         rows = () if finding.clusters else finding.rows[: min(_most(finding), max(room, 0))]
         room -= len(rows)
         yield _Shown(finding, tuple(clusters), rows)
+
+
+def _some_of_each_label(evidence: Evidence, rows: Sequence[int], most: int) -> tuple[int, ...]:
+    """At most so many, in their order: a quarrel over the label must be seen in a few pictures."""
+    seen: Counter[str] = Counter()
+    place = {}
+    for row in rows:
+        label = evidence.label_of(row)
+        place[row] = seen[label]
+        seen[label] += 1
+    kept = set(sorted(rows, key=lambda row: place[row])[:most])
+    return tuple(row for row in rows if row in kept)
 
 
 def _most(finding: Finding) -> int:

@@ -202,7 +202,9 @@ class _Figures:
     def __init__(self, finding: Finding, evidence: Evidence, thumbnails: Thumbnails, labels: _Labels) -> None:
         self._evidence, self._thumbnails, self._labels = evidence, thumbnails, labels
         self._score = dict(zip(finding.rows, finding.scores, strict=False))
-        self._fix = {one.row: f"{one.action} {one.value}".strip() for one in reversed(finding.proposals)}
+        # The name of a group says nothing: those that stand side by side are one.
+        said = {one: "" if one.action == "group" else one.value for one in finding.proposals}
+        self._fix = {one.row: f"{one.action} {said[one]}".strip() for one in reversed(finding.proposals)}
 
     def together(self, rows: Sequence[int]) -> str:
         """Images that must be seen side by side: a filter shows or hides all of them, whatever the label of each."""

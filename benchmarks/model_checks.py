@@ -1,13 +1,13 @@
 """The checks that ask a model: how well they rank wrong labels, how often clean data alarm them, what they cost.
 
-    python -m benchmarks.model_checks --cifar DATA --tiles DATA --cache FOLDER [--only ranking,rounds,alarms,time]
+    python -m benchmarks.model_checks --cifar DATA --tiles DATA --cache FOLDER [--only ranking,rounds,alarms,losses,time]
 
 `--cifar` is the folder of cifar10-train.parquet and cifar10-test.parquet, `--tiles` magnetic-tile. The backbone is `builtin`.
 
 ranking: 20,000 images of CIFAR-10, 5 % of the labels changed at random and 5 % to a class that looks alike, three seeds;
 average precision of each score, and what `label_errors` names. rounds: the same with a head fitted again without the worst
-tenth. alarms: parts of the unchanged data, in which checks should be silent, and of data with wrong labels. time: seconds
-without embedding.
+tenth. alarms: parts of the unchanged data, in which checks should be silent, and of data with wrong labels. losses: what
+augmentations cost the class that loses most, where none destroys one. time: seconds without embedding.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ from tellapart.heads.linear import fit_linear
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Sample
 from tellapart.training.linear_probe import ProbeOptions, linear_probe
+from tellapart.workflows.check_evidence import evidence_of
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import schema_of
 from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.image_size import own_spec
+from tellapart.workflows.varying import variants
 
 CHECKS = (label_errors.CHECK, confused_classes.CHECK, ambiguous.CHECK, outliers.CHECK)
 ALIKE = {
@@ -47,7 +49,7 @@ ALIKE = {
     "dog": ("cat",), "frog": ("bird",), "horse": ("deer",), "ship": ("airplane",), "truck": ("automobile",),
 }  # fmt: skip
 FEW = (("cat", "dog"), ("automobile", "truck"), ("airplane", "bird", "ship"), ("cat", "deer", "dog", "horse"))
-PASSES = ("ranking", "rounds", "alarms", "time")
+PASSES = ("ranking", "rounds", "alarms", "losses", "time")
 Rows = NDArray[np.int64]
 
 
@@ -65,6 +67,8 @@ def main() -> None:
             ranking(train, rounds="rounds" in wanted)
         if "time" in wanted:
             seconds(train)
+    if "losses" in wanted:
+        losses(options.cifar / "cifar10-test.parquet", options.tiles, options.cache)
     if "alarms" in wanted:
         test = embedded(options.cifar / "cifar10-test.parquet", options.cache)
         alarms(test, embedded(options.tiles, options.cache))
@@ -72,9 +76,14 @@ def main() -> None:
 
 def embedded(data: Path, cache: Path) -> EmbeddedDataset:
     """All images of a data set."""
-    dataset, network = Dataset.read(data), load_backbone("builtin")
-    spec = own_spec(network, dataset, DecodeLimits())
-    return embed_dataset(dataset, Embedder(spec, network, cache, DecodeLimits()))
+    dataset = Dataset.read(data)
+    return embed_dataset(dataset, embedder(dataset, cache))
+
+
+def embedder(dataset: Dataset, cache: Path) -> Embedder:
+    """The built-in backbone, as `check` would use it."""
+    network = load_backbone("builtin")
+    return Embedder(own_spec(network, dataset, DecodeLimits()), network, cache, DecodeLimits())
 
 
 def evidence(images: EmbeddedDataset, rows: Rows, names: list[str], looks: Rows, seed: int) -> Evidence:
@@ -203,6 +212,22 @@ def parts(
                 rows = np.flatnonzero(np.isin(names, classes)) if classes else np.arange(len(names))
                 rows = np.random.default_rng(100 + seed).permutation(rows)[:n]
                 yield images, rows, names[rows].tolist(), looks, seed
+
+
+def losses(*sources: Path) -> None:
+    """Of recall, by augmentation, of the class that loses most."""
+    *data, cache = sources
+    for source in data:
+        images = embedded(source, cache)
+        found = variants(
+            images, evidence_of(images, schema_of(images.dataset)), look_alikes(images, None).groups,
+            embedder(images.dataset, cache), seed=0,
+        )  # fmt: skip
+        assert found is not None
+        has = images.dataset.label_matrix(schema_of(images.dataset))[found.rows].astype(bool)
+        for name, answers in found.varied.items():
+            lost = [found.plain[row, k].mean() - form[row, k].mean() for k, row in enumerate(has.T) for form in answers]
+            print(f"{source.stem}, {len(found.rows)} images, {name}: {max(lost):.2f}", flush=True)
 
 
 def seconds(images: EmbeddedDataset) -> None:

@@ -8,8 +8,8 @@ any other class; the score is the mean recall. Every head is fitted as `train` f
 time's sake the heads see the `--rank` leading directions of the embeddings (256; 0 for all, as `train`), which costs a point.
 
 The interval of a difference is a bootstrap over the images that judge, paired and by groups, of the mean over seeds; beside it
-stand the least and the largest difference of a seed. `left out` and `right` are the share of images dropped, and how many of
-those were flipped indeed.
+stand the least and the largest difference of a seed. `ideal` leaves out exactly the flipped labels, which nobody knows. `left
+out` and `right` are the share of images dropped, and how many of those were flipped indeed.
 """
 
 from __future__ import annotations
@@ -119,6 +119,9 @@ class Case:
             doubts[how] = doubted(x, hot, held_out, groups, Task.MULTICLASS, how)
             changed = doubts[how].weights.min() < 1
             right[how] = self.right(self.fit(labels, doubts[how])[0]) if changed else right["keep"]
+        flipped = labels != self.data.classes[self.train]
+        ideal = Doubted("drop", (~flipped).astype(float), flipped, float(flipped.mean()))
+        right["ideal"] = self.right(self.fit(labels, ideal)[0]) if flipped.any() else right["keep"]
         return right, doubts
 
     def weights(self) -> Doubles:
@@ -137,8 +140,8 @@ def tiles_case(tiles: Data, seed: int) -> Case:
 def table(title: str, case: Callable[[int], Case], seeds: int, kinds: tuple[str, ...]) -> None:
     """A line per kind and rate."""
     print(f"\n{title}; {seeds} seeds\n", flush=True)
-    print("| flipped | rate | keep | drop − keep | downweight − keep | left out | right |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| flipped | rate | keep | drop − keep | downweight − keep | ideal − keep | left out | right |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for kind, rate in [("none", 0.0), *((kind, rate) for kind in kinds for rate in RATES)]:
         print(line(kind, rate, [case(seed) for seed in range(seeds)]), flush=True)
 
@@ -156,7 +159,7 @@ def line(kind: str, rate: float, cases: list[Case]) -> str:
         found.append((labels != truth)[out].mean() if out.any() else np.nan)
     keep = np.mean([case.weights() @ right["keep"] for case, right in zip(cases, rights, strict=True)])
     sure = f"{np.nanmean(found):.2f}" if np.isfinite(found).any() else "–"
-    told = " | ".join(difference(cases, rights, how) for how in WAYS)
+    told = " | ".join(difference(cases, rights, how) for how in (*WAYS, "ideal"))
     return f"| {kind} | {rate:.0%} | {keep:.3f} | {told} | {np.mean(shares):.1%} | {sure} |"
 
 

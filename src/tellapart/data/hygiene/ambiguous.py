@@ -17,7 +17,7 @@ _OF_TWO = 0.8
 # Log odds within which nobody decides (62 to 38), and up to which images are counted to compare: three times as wide.
 _UNDECIDED, _AROUND = 0.5, 1.5
 _SHARE = _UNDECIDED / _AROUND
-# How probable so many undecided ones may be: of 76 clean sets from CIFAR-10 and magnetic-tile none came below.
+# How probable so many undecided ones may be: 2 of 40 clean sets from CIFAR-10 and magnetic-tile came below.
 _BY_CHANCE = 0.01
 _NEVER_ZERO = 1e-12
 

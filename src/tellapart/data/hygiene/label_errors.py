@@ -16,7 +16,7 @@ from tellapart.data.labels import format_labels
 from tellapart.records import Task
 
 # What a floor of errors must add to the likelihood: a clean set reaches 5.4 in 1 of 100 draws in theory. With the
-# next line 1 of 38 clean sets from CIFAR-10 and magnetic-tile was an alarm (docs/check.md).
+# next line 1 of 40 clean sets from CIFAR-10 and magnetic-tile was an alarm (docs/check.md).
 _ENOUGH_EVIDENCE = 5.4
 # Fewer than one label in two hundred is what careful hands leave behind (CIFAR-10 has 0.5 %, Northcutt et al. 2021).
 _ENOUGH_ERRORS = 0.005

@@ -39,7 +39,7 @@ PASSES = ("checks", "accuracy", "clean")
 
 
 def main() -> None:
-    """Print tables in Markdown."""
+    """Print tables in Markdown, after each seed for those so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cifar", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
@@ -73,13 +73,13 @@ class Bench:
             tell(checked, f"seed {seed}, {len(rows):,} images, checked in {seconds:.0f} s")
             found.append(self._scores(rows, checked))
             ranked.append(self._ranked(rows, checked))
+            table(["fault", "check", "recall", "precision", "found"], SCORED, found)
+            table(["fault", "average precision of the ranking", "proposed labels that are right"], RANKED, ranked)
             if accuracy:
                 reached.append(self._accuracies(rows, data, checked, seed))
-        table(["fault", "check", "recall", "precision", "found"], SCORED, found)
-        table(["fault", "average precision of the ranking", "proposed labels that are right"], RANKED, ranked)
+                table(["training images", "test accuracy"], REPAIRED, reached)
         if accuracy:
             oracle = self._accuracy(self._written(self.clean, "clean"))
-            table(["training images", "test accuracy"], REPAIRED, reached)
             print(f"| no faults | {oracle:.3f} |", flush=True)
 
     def _scores(self, rows: Sequence[Row], checked: Checked) -> list[list[float]]:

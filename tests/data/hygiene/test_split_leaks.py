@@ -47,11 +47,25 @@ def test_the_one_that_judges_is_kept() -> None:
 
 def test_regions_of_an_image_go_to_one_split() -> None:
     left, right = Roi(((0.0, 0.0), (0.5, 1.0))), Roi(((0.5, 0.0), (1.0, 1.0)))
-    chosen = samples(3)
-    chosen[0] = replace(chosen[0], id="f" * 64, split="train", roi=left)
+    chosen = [replace(one, split="train") for one in samples(4)]
+    chosen[0] = replace(chosen[0], id="f" * 64, roi=left)
     chosen[1] = replace(chosen[1], id="f" * 64, split="test", roi=right)
     (found,) = find(evidence(chosen))
     assert found.proposals == (Proposal(0, "move", "test"),)
+
+
+def test_what_files_and_groups_join_goes_to_one_split() -> None:
+    """Row 0 shares its file with row 1 (test) and its group with row 2 (val), which nothing tears yet."""
+    left, right = Roi(((0.0, 0.0), (0.5, 1.0))), Roi(((0.5, 0.0), (1.0, 1.0)))
+    chosen = [replace(one, split=("train", "val", "test")[row % 3]) for row, one in enumerate(samples(30))]
+    chosen[0] = replace(chosen[0], id="f" * 64, split="val", roi=left, group="part")
+    chosen[1] = replace(chosen[1], id="f" * 64, split="test", roi=right)
+    chosen[2] = replace(chosen[2], split="val", group="part")
+    (found,) = find(evidence(chosen))
+    assert found.proposals == (Proposal(1, "move", "val"),)
+    chosen[3] = replace(chosen[3], split="test", group="part")
+    images, groups = find(evidence(chosen))
+    assert images.proposals == groups.proposals == (Proposal(0, "move", "test"), Proposal(2, "move", "test"))
 
 
 def test_where_every_group_is_torn_a_new_split_is_advised() -> None:

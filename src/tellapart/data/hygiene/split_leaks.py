@@ -6,14 +6,14 @@ Near-duplicates on both sides are for `near_duplicates` to find, copies within o
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Proposal, Severity
+from tellapart.data.groups import combine_groups
+from tellapart.data.hygiene.one_split import KEPT_FIRST, to_one_split
+from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Int64, Proposal, Severity
 from tellapart.data.hygiene.wording import count
 
 Rows = list[int]
-# Of copies that which judges is kept: another training image is easier to come by.
-_KEPT_FIRST = ("test", "val", "train")
 _ANEW = "split anew: without a split of their own, images are split by group"
 
 
@@ -22,10 +22,14 @@ def find(evidence: Evidence) -> list[Finding]:
     if len(set(evidence.dataset.splits) - {None}) < 2:
         return []
     images = [rows for rows in _torn(evidence, evidence.dataset.ids) if not _quarrel(evidence, rows)]
-    repairs = [one for rows in images for one in _one_of_each(evidence, rows)]
-    gone = {one.row for one in repairs if one.action == "drop"}
-    groups = _torn(evidence, evidence.dataset.groups, without=gone)
-    return [*_same_image(evidence, images, repairs), *_same_group(evidence, groups)]
+    copies = {row for rows in images for row in _copies(evidence, rows)}
+    groups = _torn(evidence, evidence.dataset.groups, without=copies)
+    together = _together(evidence, images, copies)
+    drops = [Proposal(row, "drop") for row in sorted(copies)]
+    return [
+        *_same_image(evidence, images, drops + _moves(evidence, together, images)),
+        *_same_group(evidence, groups, _moves(evidence, together, groups)),
+    ]
 
 
 def _torn(evidence: Evidence, names: Sequence[str | None], without: Collection[int] = ()) -> list[Rows]:
@@ -44,21 +48,33 @@ def _quarrel(evidence: Evidence, rows: Rows) -> bool:
     return len({(regions[row], evidence.label_of(row)) for row in rows}) > len({regions[row] for row in rows})
 
 
-def _one_of_each(evidence: Evidence, rows: Rows) -> list[Proposal]:
-    """Copies dropped but for one; further regions of the same image moved to its split."""
+def _copies(evidence: Evidence, rows: Rows) -> Iterator[int]:
+    """The rows that repeat a region of an image, but for the one that judges."""
     splits, regions = evidence.dataset.splits, evidence.dataset.table["roi"]
-    order = sorted(rows, key=lambda row: _KEPT_FIRST.index(splits[row] or "train"))
-    home, seen, repairs = splits[order[0]] or "", set(), list[Proposal]()
-    for row in order:
+    seen = set()
+    for row in sorted(rows, key=lambda row: KEPT_FIRST.index(splits[row] or "train")):
         if regions[row] in seen:
-            repairs.append(Proposal(row, "drop"))
-        elif splits[row] != home:
-            repairs.append(Proposal(row, "move", home))
+            yield row
         seen.add(regions[row])
-    return repairs
 
 
-def _same_image(evidence: Evidence, leaks: list[Rows], repairs: list[Proposal]) -> list[Finding]:
+def _together(evidence: Evidence, images: Sequence[Rows], copies: Collection[int]) -> Int64:
+    """Number of what the files of these images and declared groups join, once the copies are dropped."""
+    shared = {row for rows in images for row in rows}.difference(copies)
+    files = [id_ if row in shared else None for row, id_ in enumerate(evidence.dataset.ids)]
+    groups = [None if row in copies else group for row, group in enumerate(evidence.dataset.groups)]
+    return combine_groups(files, groups)
+
+
+def _moves(evidence: Evidence, together: Int64, leaks: Sequence[Rows]) -> list[Proposal]:
+    """Each leak to one split; none where a split would lose half of its images or more."""
+    moves = to_one_split(evidence, together, [row for rows in leaks for row in rows])
+    splits = evidence.dataset.splits
+    sizes, lost = Counter(splits), Counter(splits[one.row] for one in moves)
+    return [] if any(2 * n >= sizes[split] for split, n in lost.items()) else moves
+
+
+def _same_image(evidence: Evidence, leaks: list[Rows], repairs: Sequence[Proposal]) -> list[Finding]:
     if not leaks:
         return []
     sentence = f"{count(len(leaks), 'image')} {_lie(leaks)} in several splits, such as {_example(evidence, leaks[0])}"
@@ -66,31 +82,15 @@ def _same_image(evidence: Evidence, leaks: list[Rows], repairs: list[Proposal]) 
     return [_finding(evidence, leaks, sentence, remedy, repairs)]
 
 
-def _same_group(evidence: Evidence, leaks: list[Rows]) -> list[Finding]:
+def _same_group(evidence: Evidence, leaks: list[Rows], repairs: Sequence[Proposal]) -> list[Finding]:
     if not leaks:
         return []
     name = evidence.dataset.groups[leaks[0][0]]
-    repairs = [one for rows in leaks for one in _to_the_most(evidence, rows)]
     sentence = f"{count(len(leaks), 'group')} {_lie(leaks)} in several splits, such as {name!r} with "
-    if _empties(evidence, repairs):
-        return [_finding(evidence, leaks, sentence + _example(evidence, leaks[0]), _ANEW, [])]
-    remedy = "move each group to one split: images that belong together must not judge one another"
+    remedy = (
+        "move each group to one split: images that belong together must not judge one another" if repairs else _ANEW
+    )
     return [_finding(evidence, leaks, sentence + _example(evidence, leaks[0]), remedy, repairs)]
-
-
-def _to_the_most(evidence: Evidence, rows: Rows) -> list[Proposal]:
-    """Moves to the split that has most of a group, on a tie to that which learns."""
-    splits = [evidence.dataset.splits[row] or "" for row in rows]
-    sizes = Counter(splits)
-    home = max(sizes, key=lambda split: (sizes[split], _KEPT_FIRST.index(split)))
-    return [Proposal(row, "move", home) for row, split in zip(rows, splits, strict=True) if split != home]
-
-
-def _empties(evidence: Evidence, repairs: list[Proposal]) -> bool:
-    """Whether a split would lose half of its images or more."""
-    splits = evidence.dataset.splits
-    sizes, lost = Counter(splits), Counter(splits[one.row] for one in repairs)
-    return any(2 * n >= sizes[split] for split, n in lost.items())
 
 
 def _lie(leaks: list[Rows]) -> str:

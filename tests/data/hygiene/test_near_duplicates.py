@@ -55,6 +55,19 @@ def test_groups_of_the_user_stay() -> None:
     assert found.proposals == (Proposal(10, "group", "part 7"),)
 
 
+def test_a_picture_takes_its_group_along_into_another_split() -> None:
+    parts, chosen = facts(), [replace(one, split="train") for one in samples(N)]
+    edited(parts, 10, 0)
+    for row, split, group in ((0, "test", "part"), (2, "test", "part"), (4, "test", None), (10, "train", None)):
+        chosen[row] = replace(chosen[row], split=split, group=group)
+    (found,) = find(evidence(chosen, **parts))
+    assert found.proposals == (Proposal(10, "move", "test"),)
+    chosen[6], chosen[8] = (replace(chosen[row], group="line") for row in (6, 8))
+    chosen[10] = replace(chosen[10], group="line")
+    (found,) = find(evidence(chosen, **parts))
+    assert found.proposals == (Proposal(0, "move", "train"), Proposal(2, "move", "train"))
+
+
 def test_files_with_the_same_bytes_are_for_another_check() -> None:
     parts, chosen = facts(), samples(N)
     for copy in (10, 12):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from tellapart.data.groups import combine_groups
 from tellapart.data.hygiene.near_copies import near_copies
+from tellapart.data.hygiene.one_split import to_one_split
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Proposal, Severity
 from tellapart.data.hygiene.wording import count, some
 from tellapart.data.labels import format_labels
 
 Rows = Sequence[int]
-# Where as many lie in each: another training image is easier to come by.
-_KEPT_FIRST = ("test", "val", "train")
 _MAJORITY = 2 / 3
 
 
@@ -59,8 +59,7 @@ def _several_splits(evidence: Evidence, clusters: Sequence[Rows]) -> list[Findin
     splits = some(sorted(_splits(evidence, example)))
     sentence = f"{_more_than_once(clusters)} in several splits, such as {evidence.dataset.uris[example[0]]} in {splits}"
     remedy = "move each into one split: a model is judged on what it has seen"
-    moves = tuple(move for rows in clusters for move in _moves(evidence, rows))
-    return [_finding(Severity.ERROR, sentence, remedy, clusters, moves)]
+    return [_finding(Severity.ERROR, sentence, remedy, clusters, tuple(_moves(evidence, clusters)))]
 
 
 def _same_label(evidence: Evidence, clusters: Sequence[Rows]) -> list[Finding]:
@@ -100,11 +99,14 @@ def _splits(evidence: Evidence, rows: Rows) -> set[str]:
     return {split for row in rows if (split := evidence.dataset.splits[row])}
 
 
-def _moves(evidence: Evidence, rows: Rows) -> list[Proposal]:
-    splits = {row: split for row in rows if (split := evidence.dataset.splits[row])}
-    sizes = Counter(splits.values())
-    home = max(sizes, key=lambda split: (sizes[split], -_KEPT_FIRST.index(split)))
-    return [Proposal(row, "move", home) for row, split in splits.items() if split != home]
+def _moves(evidence: Evidence, clusters: Sequence[Rows]) -> list[Proposal]:
+    """With what shares a file or a declared group with them: else the repair would tear those."""
+    number = [-1] * len(evidence)
+    for i, rows in enumerate(clusters):
+        for row in rows:
+            number[row] = i
+    together = combine_groups(number, evidence.dataset.ids, evidence.dataset.groups)
+    return to_one_split(evidence, together, [row for rows in clusters for row in rows])
 
 
 def _groups(evidence: Evidence, rows: Rows) -> list[Proposal]:

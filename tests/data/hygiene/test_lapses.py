@@ -26,6 +26,23 @@ def test_the_rate_and_the_curve_are_found(rate: float) -> None:
     np.testing.assert_allclose(found.error(np.array([0.0, 50.0])), [0.62, 0], atol=0.05)
 
 
+def sure_everywhere(rate: float, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A model that is hardly ever torn and errs with the odds exp(-3 · sureness), and labels that are wrong at a rate."""
+    rng = np.random.default_rng(seed)
+    sureness = rng.normal(2.4, 0.6, n).clip(0.05)
+    error = 1 / (1 + np.exp(3 * sureness))
+    return sureness, rng.random(n) < rate + (1 - rate) * error
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.06])
+def test_where_classes_are_easily_told_apart_wrong_labels_do_not_pass_for_errors_of_the_model(rate: float) -> None:
+    found = fit_lapses(*sure_everywhere(rate, 1000))
+    assert found.rate == pytest.approx(rate, rel=0.3)
+    assert found.evidence > 10
+    alarms = [fit_lapses(*sure_everywhere(0.0, 1000, seed)).evidence > 5.4 for seed in range(20)]
+    assert sum(alarms) <= 1
+
+
 def test_without_label_errors_there_is_no_evidence_for_any() -> None:
     alarms = [fit_lapses(*draw(0.0, 1000, seed)).evidence > 5.4 for seed in range(40)]
     assert sum(alarms) <= 2

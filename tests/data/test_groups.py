@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.groups import Contradiction, combine_groups, contradictions
+from tellapart.data.groups import Contradiction, combine_groups, contradictions, joined_sets
 from tellapart.errors import DataError
 
 
@@ -42,3 +42,8 @@ def test_equal_bytes_with_different_labels_are_listed() -> None:
     labels = [("ok",), ("a", "b"), ("bad",), ("ok",), ("bad",), ("b", "a"), None]
     assert contradictions(ids, labels) == (Contradiction("x", (0, 2), (("ok",), ("bad",))),)
     assert contradictions(ids, labels, regions=range(7)) == ()
+
+
+def test_pairs_join_sets_by_chains() -> None:
+    assert joined_sets([(4, 1), (5, 2), (1, 0)], 7) == [[0, 1, 4], [2, 5]]
+    assert joined_sets([], 3) == []

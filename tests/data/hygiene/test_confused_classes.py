@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from tests.contracts.hygiene import confused_classes as case
 from tests.contracts.hygiene.clusters import clouds, with_embeddings
-from tests.contracts.hygiene.evidence import evidence
+from tests.contracts.hygiene.evidence import evidence, samples
 
 from tellapart.data.hygiene.confused_classes import find
+from tellapart.data.repair.proposing import propose
 from tellapart.records import Sample
 
 
@@ -79,3 +80,23 @@ def test_several_labels_are_compared_on_images_with_one_of_them() -> None:
 def test_nobody_judged() -> None:
     given = case.planted()
     assert find(replace(given, probabilities=np.full(given.labels.shape, np.nan, np.float32))) == []
+
+
+def test_a_few_images_of_a_class_cannot_tell_that_it_is_another() -> None:
+    """A head that saw one image of a class is worse than a guess on the other."""
+    made = evidence(samples(40, [f"kind {i:02}" for i in range(8)]))
+    worse = np.where(made.labels == 1, 0.1, 0.9 / 7).astype(np.float32)
+    assert find(replace(made, probabilities=worse)) == []
+    more = evidence(samples(80, [f"kind {i:02}" for i in range(8)]))
+    assert find(replace(more, probabilities=np.concatenate([worse, worse])))
+
+
+def test_of_several_labels_the_confused_one_is_merged() -> None:
+    """Not the one beside it on the first image, though its name is more like the new one."""
+    noise = np.random.default_rng(0).uniform(0.3, 0.7, (400, 3)).astype(np.float32)
+    labels = [("corrosion fluid", "rust"), *[("rust",)] * 150, *[("corrosion",)] * 249]
+    made = evidence([Sample(uri=f"{i}", id=f"{i:064x}", labels=one) for i, one in enumerate(labels)], task="multilabel")
+    noise[:, made.schema.index("corrosion fluid")] = made.labels[:, made.schema.index("corrosion fluid")]
+    findings = find(replace(made, probabilities=noise))
+    assert [(one.was, one.value) for one in findings[0].proposals] == [("rust", "corrosion")]
+    assert [fix.was for fix in propose(made.dataset, findings)] == ["rust"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.groups import combine_groups
+from tellapart.data.groups import joined_sets
 from tellapart.data.hygiene.label_quality import judgeable
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Float32, Proposal, Severity
 from tellapart.data.hygiene.told_apart import told_apart
@@ -20,6 +20,8 @@ _TELLS_APART = 0.7
 _SURE = 2.58
 # Each class is compared with those that it is taken for most: all pairs of 1,000 classes would take minutes.
 _RIVALS = 3
+# A head that never saw more than a few of a class takes the others for anything else, so it is worse than a guess.
+_FEWEST = 10
 
 
 def find(evidence: Evidence) -> list[Finding]:
@@ -29,7 +31,7 @@ def find(evidence: Evidence) -> list[Finding]:
     labels, answers = evidence.labels[judged], evidence.probabilities[judged]
     told = {pair: _surely_hardly(labels, answers, *pair) for pair in _pairs(labels, answers)}
     found = {pair: share for pair, share in told.items() if share is not None}
-    return [_finding(evidence, members, found) for members in _together(found, labels.shape[1])]
+    return [_finding(evidence, members, found) for members in joined_sets(found, labels.shape[1])]
 
 
 def _pairs(labels: NDArray[np.uint8], answers: Float32) -> list[tuple[int, int]]:
@@ -43,25 +45,15 @@ def _pairs(labels: NDArray[np.uint8], answers: Float32) -> list[tuple[int, int]]
 
 def _surely_hardly(labels: NDArray[np.uint8], answers: Float32, a: int, b: int) -> float | None:
     """How often a pair of images is told apart, if that is surely below the bar; None else."""
+    if labels[:, [a, b]].sum(axis=0).min() < _FEWEST:
+        return None
     told = told_apart(labels, answers, a, b)
     return told.share if told and told.share + _SURE * told.error < _TELLS_APART else None
 
 
-def _together(pairs: dict[tuple[int, int], float], k: int) -> Iterator[list[int]]:
-    """Classes that pairs chain together."""
-    chains = [[-1] * k for _ in pairs]
-    for chain, (a, b) in zip(chains, pairs, strict=True):
-        chain[a] = chain[b] = 0
-    groups = combine_groups(list(range(k)), *chains)
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group).tolist()
-        if len(members) > 1:
-            yield members
-
-
 def _finding(evidence: Evidence, members: list[int], pairs: dict[tuple[int, int], float]) -> Finding:
     names = [evidence.schema.names[column] for column in members]
-    told = max(area for pair, area in pairs.items() if set(pair) <= set(members))
+    told = max(pairs[pair] for pair in combinations(members, 2) if pair in pairs)
     sizes = evidence.labels[:, members].sum(axis=0)
     kept = int(sizes.argmax())
     rows, scores = _taken_for_each_other(evidence, members)
@@ -75,7 +67,7 @@ def _finding(evidence: Evidence, members: list[int], pairs: dict[tuple[int, int]
         scores=scores,
         figures={"told_apart": told},
         proposals=tuple(
-            Proposal(int(np.flatnonzero(evidence.labels[:, column])[0]), "merge", names[kept])
+            Proposal(int(evidence.labels[:, column].argmax()), "merge", names[kept], was=names[i])
             for i, column in enumerate(members)
             if i != kept
         ),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 
-from tellapart.data.groups import combine_groups
+from tellapart.data.groups import joined_sets
 from tellapart.data.hygiene.label_variants import Variant, variants
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Proposal, Severity
 from tellapart.data.hygiene.wording import count
@@ -20,22 +20,13 @@ def find(evidence: Evidence) -> list[Finding]:
     """One finding for each set of names that belong together; the commonest is proposed for all of them."""
     totals = evidence.labels.sum(axis=0, dtype=np.int64).tolist()
     pairs = variants(evidence.schema.names, totals)
-    return [_told(evidence, totals, columns, pairs) for columns in _sets(pairs, len(totals))]
-
-
-def _sets(pairs: Iterable[Pair], n: int) -> list[list[int]]:
-    """Columns that are joined by pairs, directly or by a chain."""
-    together = combine_groups([-1] * n, *([0 if i in pair else -1 for i in range(n)] for pair in pairs))
-    sets = defaultdict(list)
-    for column, group in enumerate(together.tolist()):
-        sets[group].append(column)
-    return [columns for columns in sets.values() if len(columns) > 1]
+    return [_told(evidence, totals, columns, pairs) for columns in joined_sets(pairs, len(totals))]
 
 
 def _told(evidence: Evidence, totals: list[int], columns: list[int], pairs: Mapping[Pair, Variant]) -> Finding:
     names = evidence.schema.names
     first, *others = sorted(columns, key=lambda column: (-totals[column], names[column]))
-    ways = {way for pair, way in pairs.items() if set(pair) <= set(columns)}
+    ways = {pairs[pair] for pair in combinations(columns, 2) if pair in pairs}
     listed = [f"{names[first]!r} ({count(totals[first], 'image')})"]
     listed += [f"{names[column]!r} ({totals[column]:,})" for column in others]
     way = next(iter(ways)) if len(ways) == 1 else _SEVERAL_WAYS

@@ -8,10 +8,9 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from tellapart.data.alignment import contrast_bands, overlap_correlation
+from tellapart.data.groups import joined_sets
 from tellapart.data.hygiene.protocol import Evidence, Float32, Int64
 
 # The mean of two opinions, each 1 for one picture: of the greys, aligned, and of a network. Of 300 edited copies planted in
@@ -33,14 +32,7 @@ def near_copies(evidence: Evidence) -> list[list[int]]:
     pairs = _candidates(evidence)
     if not len(pairs):
         return []
-    linked = pairs[_are_one(evidence, pairs)]
-    n = len(evidence)
-    graph = coo_matrix((np.ones(len(linked)), (linked[:, 0], linked[:, 1])), (n, n))
-    component = connected_components(graph, directed=False)[1]
-    together: dict[int, list[int]] = defaultdict(list)
-    for row in np.unique(linked).tolist():
-        together[int(component[row])].append(row)
-    return sorted(together.values())
+    return joined_sets(map(tuple, pairs[_are_one(evidence, pairs)].tolist()), len(evidence))
 
 
 def _candidates(evidence: Evidence) -> Int64:

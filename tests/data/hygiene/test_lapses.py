@@ -36,16 +36,15 @@ def sure_everywhere(rate: float, n: int, seed: int = 0) -> tuple[np.ndarray, np.
 
 @pytest.mark.parametrize("rate", [0.03, 0.06])
 def test_where_classes_are_easily_told_apart_wrong_labels_do_not_pass_for_errors_of_the_model(rate: float) -> None:
-    found = fit_lapses(*sure_everywhere(rate, 1000))
-    assert found.rate == pytest.approx(rate, rel=0.3)
-    assert found.evidence > 10
-    alarms = [fit_lapses(*sure_everywhere(0.0, 1000, seed)).evidence > 5.4 for seed in range(20)]
-    assert sum(alarms) <= 1
+    found = [fit_lapses(*sure_everywhere(rate, 1000, seed)) for seed in range(4)]
+    assert [one.rate for one in found] == pytest.approx([rate] * 4, abs=0.02)
+    assert min(one.evidence for one in found) > 5.4
+    assert max(fit_lapses(*sure_everywhere(0.0, 1000, seed)).evidence for seed in range(4)) < 5.4
 
 
 def test_without_label_errors_there_is_no_evidence_for_any() -> None:
-    alarms = [fit_lapses(*draw(0.0, 1000, seed)).evidence > 5.4 for seed in range(40)]
-    assert sum(alarms) <= 2
+    alarms = [fit_lapses(*draw(0.0, 1000, seed)).evidence > 5.4 for seed in range(20)]
+    assert sum(alarms) <= 1
 
 
 @pytest.mark.parametrize("contradicted", [np.zeros(30, bool), np.ones(30, bool), np.arange(30) < 5])

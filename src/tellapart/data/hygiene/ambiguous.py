@@ -34,26 +34,32 @@ def find(evidence: Evidence) -> list[Finding]:
         return []
     rows, odds = _between_two(evidence, judged)
     undecided = odds < _UNDECIDED
-    n, around = int(undecided.sum()), int((odds < _AROUND).sum())
-    if not n or _chance(n, around) > _BY_CHANCE:
+    n = int(undecided.sum())
+    if not n or _chance(n, len(rows)) > _BY_CHANCE:
         return []
     return [_finding(evidence, rows[undecided], odds[undecided])]
 
 
 def _between_two(evidence: Evidence, judged: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows whose two first answers are of classes that are told apart, and the log odds between the two."""
+    """Rows around the middle between two classes that are told apart, and the log odds between the two."""
     assert evidence.probabilities is not None
-    answers = evidence.probabilities[judged]
+    # By columns, of which two at a time are compared.
+    labels, answers = np.asfortranarray(evidence.labels[judged]), np.asfortranarray(evidence.probabilities[judged])
     pairs, shares = _first_two(answers)
-    k = answers.shape[1]
-    codes, inverse = np.unique(pairs.min(axis=1) * k + pairs.max(axis=1), return_inverse=True)
-    known = np.array([_is_told_apart(evidence.labels[judged], answers, *divmod(int(code), k)) for code in codes])
-    chosen = known[inverse] & (shares.sum(axis=1) >= _OF_TWO)
-    return judged[chosen], np.log(shares[chosen, 0] / np.maximum(shares[chosen, 1], _NEVER_ZERO))
+    odds = np.log(shares[:, 0] / np.maximum(shares[:, 1], _NEVER_ZERO))
+    near = np.flatnonzero((shares.sum(axis=1) >= _OF_TWO) & (odds < _AROUND))
+    k, ordered = answers.shape[1], np.sort(pairs[near], axis=1)
+    codes, inverse = np.unique(ordered[:, 0] * k + ordered[:, 1], return_inverse=True)
+    known = np.array([_is_told_apart(labels, answers, *divmod(int(code), k)) for code in codes], bool)
+    chosen = near[known[inverse]]
+    return judged[chosen], odds[chosen]
 
 
 def _first_two(answers: Float32) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    pairs = np.argsort(-answers, axis=1, kind="stable")[:, :2]
+    first = answers.argmax(axis=1)
+    others = answers.copy()
+    np.put_along_axis(others, first[:, None], -1, axis=1)
+    pairs = np.stack([first, others.argmax(axis=1)], axis=1)
     return pairs, np.take_along_axis(answers, pairs, axis=1).astype(np.float64)
 
 

@@ -40,12 +40,17 @@ class Neighbours:
 
         One that is `softness` less similar counts 1/e of the nearest.
         """
+        from scipy.sparse import csr_array  # 0.2 s to import
+
         best = self.similarity.max(axis=1, keepdims=True, initial=NONE)
         weight = np.exp((self.similarity - np.where(np.isfinite(best), best, 0)) / np.float32(softness))
+        n, m = weight.shape
         total = weight.sum(axis=1)
-        votes = [np.einsum("nm,nm->n", weight, values[:, column][self.rows]) for column in range(values.shape[1])]
-        shares = np.stack(votes, axis=1) / np.where(total > 0, total, np.nan)[:, None]
-        return np.asarray(shares, np.float32)
+        rows = np.where(weight > 0, self.rows, 0)
+        # Of many classes nearly all values are 0.
+        given = csr_array((weight.reshape(-1), rows.reshape(-1), np.arange(n + 1) * m), shape=(n, len(values)))
+        votes = (given @ csr_array(values)).toarray()
+        return np.asarray(votes / np.where(total > 0, total, np.nan)[:, None], np.float32)
 
 
 def neighbours(embeddings: Floats, groups: NDArray[np.int64], m: int = 50) -> Neighbours:

@@ -169,6 +169,15 @@ def test_groups_are_not_learned_by_heart() -> None:
     assert told_by(features, labels, np.arange(200)).accuracy.min() == 1
 
 
+def test_one_group_leaves_nothing_to_learn_from() -> None:
+    assert find(evidence(samples(40, group="line 1"))) == []
+
+
+def test_a_hash_in_a_file_name_is_no_container() -> None:
+    chosen = [replace(one, uri=f"part#{i}.{('png', 'jpg')[i % 2]}") for i, one in enumerate(samples(200))]
+    assert told(evidence(chosen)) == ["the file format"]
+
+
 def test_a_rare_label_counts_as_much_as_a_frequent_one() -> None:
     labels = np.zeros((1000, 1), np.uint8)
     labels[:40] = 1

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.containers import split_row
 from tellapart.data.hygiene.label_variants import meaning
 from tellapart.data.hygiene.protocol import Evidence, Float32
 from tellapart.data.split_names import normalise_split
@@ -147,7 +148,7 @@ def _ring(thumbnails: NDArray[np.uint8]) -> Float32:
 
 def _formats(uris: Sequence[str]) -> list[str] | None:
     """Suffixes; None where images are no files of their own."""
-    if any("#" in uri for uri in uris):
+    if any(map(split_row, uris)):
         return None
     suffixes = [PurePosixPath(uri).suffix.lower() for uri in uris]
     return [".jpg" if suffix in (".jpeg", ".jpe") else suffix for suffix in suffixes]
@@ -156,7 +157,7 @@ def _formats(uris: Sequence[str]) -> list[str] | None:
 def _folders(evidence: Evidence) -> Iterator[tuple[int, list[str]]]:
     """Folder levels of the paths, from 1 at the root, but for those that name the label or the split."""
     uris = evidence.dataset.uris
-    if any("#" in uri for uri in uris):
+    if any(map(split_row, uris)):
         return
     paths = [uri.split("/")[:-1] for uri in uris]
     levels = [[path[i] if i < len(path) else "" for path in paths] for i in range(max(map(len, paths), default=0))]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tests.contracts.hygiene.evidence import evidence, samples
 from tests.contracts.hygiene.near_duplicates import N, edited, facts, planted
 
+from tellapart.data.hygiene import near_copies as module
 from tellapart.data.hygiene.near_copies import near_copies
 from tellapart.data.hygiene.near_duplicates import find
 from tellapart.data.hygiene.protocol import Proposal
@@ -83,8 +85,10 @@ def test_a_chain_of_edits_is_one_picture() -> None:
     assert near_copies(evidence(samples(N), **parts)) == [[0, 10, 20]]
 
 
-def test_many_photos_of_one_place_take_no_all_pairs(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("tellapart.data.hygiene.near_copies._ALL_PAIRS_OF", 50)
+@pytest.mark.parametrize("at_once", [7, 2_048])
+def test_many_photos_of_one_place_take_no_all_pairs(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(module, "_ALL_PAIRS_OF", 50)
+    monkeypatch.setattr(module, "_AT_ONCE", at_once)
     parts = facts()
     parts["look_alikes"][:] = 0
     edited(parts, 10, 0)

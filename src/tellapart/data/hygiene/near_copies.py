@@ -18,9 +18,10 @@ from tellapart.data.hygiene.protocol import Evidence, Float32, Int64
 _ALIKE = 0.9
 # A network that disagrees has seen something that greys do not tell, such as another colour.
 _LEAST_COSINE = 0.8
-# A picture of one place photographed a thousand times has half a million pairs: beyond this many, neighbours in the order of
-# the embeddings' main direction are compared.
-_ALL_PAIRS_OF, _NEIGHBOURS = 64, 16
+# Of a larger group not all pairs are compared, a thousand photos of one place having half a million, but each with its nearest.
+_ALL_PAIRS_OF, _NEAREST = 32, 8
+# Embeddings or cosines held at once.
+_AT_ONCE = 2_048
 _NEVER_ZERO = 1e-6
 
 
@@ -52,11 +53,14 @@ def _pairs(evidence: Evidence, rows: Sequence[int]) -> Iterable[tuple[int, int]]
     if len(rows) <= _ALL_PAIRS_OF:
         return combinations(rows, 2)
     assert evidence.embeddings is not None
-    points = evidence.embeddings[rows] - evidence.embeddings[rows].mean(axis=0)
-    main = np.linalg.svd(points, full_matrices=False)[2][0]
-    order = np.argsort(points @ main, kind="stable").tolist()
-    near = ((order[i], order[j]) for i in range(len(order)) for j in range(i + 1, min(i + _NEIGHBOURS, len(order))))
-    return ((rows[min(i, j)], rows[max(i, j)]) for i, j in near)
+    points = _unit(evidence.embeddings[rows] - evidence.embeddings.mean(axis=0))
+    found = set()
+    for start in range(0, len(rows), _AT_ONCE):
+        cosine = points[start : start + _AT_ONCE] @ points.T
+        cosine[np.arange(len(cosine)), start + np.arange(len(cosine))] = -2  # not itself
+        near = np.argpartition(-cosine, _NEAREST, axis=1)[:, :_NEAREST]
+        found |= {(min(i, j), max(i, j)) for i, each in enumerate(near.tolist(), start) for j in each}
+    return ((rows[i], rows[j]) for i, j in sorted(found))
 
 
 def _are_one(evidence: Evidence, pairs: Int64) -> NDArray[np.bool_]:
@@ -75,6 +79,13 @@ def _cosine(evidence: Evidence, pairs: Int64) -> Float32:
     """Of the embeddings' deviations from their mean: what all images share says nothing."""
     assert evidence.embeddings is not None
     mean = evidence.embeddings.mean(axis=0)
-    first, second = (evidence.embeddings[pairs[:, side]] - mean for side in (0, 1))
-    length = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return np.asarray((first * second).sum(axis=1) / np.maximum(length, _NEVER_ZERO), np.float32)
+    found = np.empty(len(pairs), np.float32)
+    for start in range(0, len(pairs), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        first, second = (_unit(evidence.embeddings[pairs[part, side]] - mean) for side in (0, 1))
+        found[part] = (first * second).sum(axis=1)
+    return found
+
+
+def _unit(vectors: Float32) -> Float32:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _NEVER_ZERO), np.float32)

@@ -72,7 +72,7 @@ def doubted(
     `groups` (n,) number images that belong together: they do not vouch for one another.
     """
     seen = opinion(embeddings, probabilities, labels, groups, task)
-    found = doubts(labels, seen, task)
+    found = doubts(labels, seen, groups, task)
     wrong = np.zeros(len(labels), bool)
     if found is not None:
         wrong[found.rows] = True

@@ -9,8 +9,9 @@ from tests.contracts.hygiene import label_errors as case
 from tests.contracts.hygiene.clusters import clouds, relabelled
 from tests.contracts.hygiene.evidence import evidence
 
-from tellapart.data.hygiene.label_errors import find, quality
+from tellapart.data.hygiene.label_errors import doubts, find, quality
 from tellapart.data.hygiene.protocol import Evidence
+from tellapart.data.hygiene.second_opinion import second_opinion
 from tellapart.records import Sample
 
 
@@ -39,6 +40,13 @@ def test_hard_images_are_no_errors() -> None:
 def test_silent_on_clean_data_in_at_least_19_of_20_draws() -> None:
     draws = [clouds(300, apart=apart, seed=seed)[0] for seed in range(5) for apart in (1.0, 1.5, 2.0, 3.0)]
     assert sum(bool(find(one)) for one in draws) <= 1
+
+
+def test_a_group_is_as_much_evidence_as_one_image() -> None:
+    planted = case.planted()
+    opinion, task = second_opinion(planted), planted.schema.task
+    assert doubts(planted.labels, opinion, np.arange(len(planted)), task)
+    assert doubts(planted.labels, opinion, np.arange(len(planted)) // 50, task) is None
 
 
 def test_an_image_without_an_answer_is_left_alone() -> None:

@@ -47,6 +47,15 @@ def test_without_label_errors_there_is_no_evidence_for_any() -> None:
     assert sum(alarms) <= 1
 
 
+def test_images_that_are_wrong_together_are_evidence_once() -> None:
+    """Ten frames of each scene tell no more than one."""
+    scenes = draw(0.05, 600)
+    frames = [np.repeat(part, 10) for part in scenes]
+    once = fit_lapses(*scenes).evidence
+    assert fit_lapses(*frames).evidence == pytest.approx(10 * once, rel=0.05)
+    assert fit_lapses(*frames, 0.1).evidence == pytest.approx(once, rel=0.05)
+
+
 @pytest.mark.parametrize("contradicted", [np.zeros(30, bool), np.ones(30, bool), np.arange(30) < 5])
 def test_extremes_end(contradicted: np.ndarray) -> None:
     found = fit_lapses(np.linspace(0, 40, 30), contradicted)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tellapart.data.hygiene.label_quality import judgeable, label_quality
 from tellapart.data.hygiene.lapses import fit_lapses
 from tellapart.data.hygiene.protocol import Check, Evidence, Finding, Float32, Proposal, Severity
-from tellapart.data.hygiene.second_opinion import second_opinion
+from tellapart.data.hygiene.second_opinion import relatives, second_opinion
 from tellapart.data.hygiene.wording import count, percent
 from tellapart.data.labels import format_labels
 from tellapart.records import Task
@@ -61,17 +61,21 @@ class Doubts:
 
 def find(evidence: Evidence) -> list[Finding]:
     """Silent unless labels contradict the model at a rate that does not fall with its sureness."""
-    found = doubts(evidence.labels, second_opinion(evidence), evidence.schema.task)
+    found = doubts(evidence.labels, second_opinion(evidence), relatives(evidence), evidence.schema.task)
     return [] if found is None else [_finding(evidence, found)]
 
 
-def doubts(labels: NDArray[np.uint8], opinion: Float32, task: Task) -> Doubts | None:
-    """Of labels 0/1 (n, k) and a `second_opinion` (n, k) of them; None unless there is evidence of wrong labels."""
+def doubts(labels: NDArray[np.uint8], opinion: Float32, groups: NDArray[np.int64], task: Task) -> Doubts | None:
+    """Of labels 0/1 (n, k) and a `second_opinion` (n, k) of them; None unless there is evidence of wrong labels.
+
+    A group of `groups` (n,) is as much evidence as one image: a model that errs on one of its images errs on all.
+    """
     judged = np.flatnonzero(judgeable(opinion))
     if not len(judged):
         return None
     answers = (_several if task is Task.MULTILABEL else _one_label)(labels, opinion, judged)
-    lapses = fit_lapses(answers.sureness, answers.contradicted)
+    _, place, members = np.unique(groups, return_inverse=True, return_counts=True)
+    lapses = fit_lapses(answers.sureness, answers.contradicted, 1 / members[place[answers.rows]])
     if lapses.evidence < _ENOUGH_EVIDENCE or lapses.rate < _ENOUGH_ERRORS:
         return None
     wrong, right = lapses.rate * answers.odds, (1 - lapses.rate) * lapses.error(answers.sureness)

@@ -48,13 +48,18 @@ class Lapses:
         return _error(self.offset, self.steepness, sureness)
 
 
-def fit_lapses(sureness: Doubles, contradicted: NDArray[np.bool_]) -> Lapses:
-    """From the log odds of the model's first choice, float (n,), and whether the label is another one, bool (n,)."""
+def fit_lapses(sureness: Doubles, contradicted: NDArray[np.bool_], counts: Doubles | float = 1.0) -> Lapses:
+    """From the log odds of the model's first choice, float (n,), and whether the label is another one, bool (n,).
+
+    `counts` (n,) are what answers count as evidence: those about images of one group, which are right or wrong together, count
+    as one.
+    """
     starts = ((_FEW, _FLAT), (float(contradicted.mean()), _STEEP))
     fits = [_fit(sureness, contradicted, rate, steepness) for rate, steepness in starts]
-    plain = _likelihood(_fit(sureness, contradicted, 0.0, _FLAT), sureness, contradicted)
-    best = max(fits, key=lambda fit: _likelihood(fit, sureness, contradicted))
-    return Lapses(*best, max(0.0, 2 * (_likelihood(best, sureness, contradicted) - plain)))
+    plain = _likelihoods(_fit(sureness, contradicted, 0.0, _FLAT), sureness, contradicted)
+    best = max(fits, key=lambda fit: _likelihoods(fit, sureness, contradicted).sum())
+    gain = counts * (_likelihoods(best, sureness, contradicted) - plain)
+    return Lapses(*best, max(0.0, 2 * float(gain.sum())))
 
 
 def _fit(sureness: Doubles, contradicted: NDArray[np.bool_], rate: float, steepness: float) -> Fit:
@@ -90,7 +95,7 @@ def _error(offset: float, steepness: float, sureness: Doubles) -> Doubles:
     return np.asarray(1 / (1 + np.exp(np.clip(steepness * sureness - offset, -60, 60))), np.float64)
 
 
-def _likelihood(fit: Fit, sureness: Doubles, contradicted: NDArray[np.bool_]) -> float:
+def _likelihoods(fit: Fit, sureness: Doubles, contradicted: NDArray[np.bool_]) -> Doubles:
     rate, offset, steepness = fit
     chance = rate + (1 - rate) * _error(offset, steepness, sureness)
-    return float(np.log(np.where(contradicted, chance, 1 - chance) + _NEVER_ZERO).sum())
+    return np.asarray(np.log(np.where(contradicted, chance, 1 - chance) + _NEVER_ZERO), np.float64)

@@ -61,6 +61,7 @@ def test_findings_are_whole(check: Check) -> None:
         assert list(finding.scores) == sorted(finding.scores, reverse=True)
         assert all(np.isfinite(value) for value in finding.figures.values())
         assert all(bool(one.value) != (one.action == "drop") for one in finding.proposals)
+        assert all(bool(one.was) == (one.action == "merge") for one in finding.proposals)
 
 
 @ALL

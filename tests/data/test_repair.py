@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -95,6 +96,20 @@ def test_all_faults_of_the_file_are_told_with_their_lines(tmp_path: Path) -> Non
         "  line 5: move needs train, val or test in value, got 'somewhere'\n"
         "  line 6: merge needs the label to be replaced in was\n"
         "  line 7: 3 fields, the header has 5",
+    )
+
+
+def test_fixes_made_in_python_are_held_to_the_same(tmp_path: Path) -> None:
+    dataset = parts(tmp_path)
+    burn: Any = "burn"
+    wrong = [Fix("move", "0.png", "somewhere"), Fix("group", "0.png"), Fix(burn, "0.png"), Fix("merge", was="good")]
+    assert refused(lambda: apply_fixes(dataset, [*wrong, Fix("group", "0.png", accept=False)], new_labels=True)) == (
+        Reason.BAD_ROW,
+        "the list of fixes has 4 faults, so nothing was changed:\n"
+        "  move '0.png': move needs train, val or test in value, got 'somewhere'\n"
+        "  group '0.png': group needs the new group in value\n"
+        "  burn '0.png': action is one of drop, relabel, merge, group, move, got 'burn'\n"
+        "  merge 'good': merge needs the new label in value",
     )
 
 
@@ -214,8 +229,16 @@ def test_regions_of_one_image_are_fixed_one_by_one(tmp_path: Path) -> None:
 def test_proposals_become_lines_that_fit_together(tmp_path: Path) -> None:
     dataset = parts(tmp_path)
     findings = [
-        Finding("twins", Severity.ERROR, "why", "r", proposals=(Proposal(0, "drop"), Proposal(1, "merge", "good"))),
-        Finding("names", Severity.NOTE, "n", "r", proposals=(Proposal(5, "merge", "good"), Proposal(0, "drop"))),
+        Finding(
+            "twins",
+            Severity.ERROR,
+            "why",
+            "r",
+            proposals=(Proposal(0, "drop"), Proposal(1, "merge", "good", was="Good")),
+        ),
+        Finding(
+            "names", Severity.NOTE, "n", "r", proposals=(Proposal(5, "merge", "good", was="Good"), Proposal(0, "drop"))
+        ),
         Finding(
             "guess", Severity.NOTE, "g", "r", proposals=(Proposal(0, "relabel", "dent"), Proposal(2, "group", "7"))
         ),

@@ -36,8 +36,8 @@ class Severity(IntEnum):
 class Proposal:
     """One repair that a person may accept: `row` is a sample's, `value` the new label, group or split ("" for drop).
 
-    `was` is the label that a merge replaces; "" for the one of the sample that is most like the new one. What does not
-    follow from the files alone is not `sure`, and waits for a person to accept it.
+    `was` is the label that a merge replaces, "" for other actions. What does not follow from the files alone is not `sure`,
+    and waits for a person to accept it.
     """
 
     row: int

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from tellapart.data import table as tables
 from tellapart.data.dataset import Dataset
 from tellapart.data.labels import Labels, format_labels, infer_schema, parse_labels
-from tellapart.data.repair.fixes import Fault, Fix, refuse_faults
+from tellapart.data.repair.fixes import Fault, Fix, faults_of, refuse_faults
 from tellapart.data.split_names import normalise_split
 from tellapart.records import LabelSchema, Sample, Task
 
@@ -150,6 +150,8 @@ def _faults(dataset: Dataset, rows: Mapping[Key, list[int]], fixes: Sequence[Fix
 def _own_faults(
     fix: Fix, dataset: Dataset, rows: Mapping[Key, list[int]], names: set[str], new_labels: bool
 ) -> list[str]:
+    if wrong := faults_of(fix):
+        return wrong
     if fix.action == "merge":
         there = [] if fix.was in names else [f"no image has the label {fix.was!r}{_near(fix.was, names)}"]
         return there + ([] if new_labels else _unknown([fix.value], names))

@@ -185,36 +185,39 @@ def _parsed(line: int, header: Sequence[str], cells: Sequence[str] | None, fault
         told = fault or f"{len(cells or ())} fields, the header has {len(header)}"
         raise DataError(Reason.BAD_ROW, told)
     values = {name: _unguarded(cell) for name, cell in zip(header, cells, strict=True)}
-    accept, action = values["accept"].strip().lower(), values["action"].strip().lower()
-    wrong = []
-    if accept not in (*_YES, *_NO):
-        wrong.append(f"accept is yes or no, got {values['accept']!r:.40}")
-    if action not in ACTIONS:
-        wrong.append(f"action is one of {', '.join(ACTIONS)}, got {values['action']!r:.40}")
-    elif accept in _YES or values["value"].strip():  # not accepted, a line may wait for its label
-        wrong += _wrong_value(action, values)
-    if wrong:
-        raise DataError(Reason.BAD_ROW, "; ".join(wrong))
-    return Fix(
-        cast(Action, action),
+    accept = values["accept"].strip().lower()
+    fix = Fix(
+        cast(Action, values["action"].strip().lower()),
         values["uri"],
         values["value"].strip(),
         **{name: values.get(name, "") for name in _OPTIONAL},
         accept=accept in _YES,
         line=line,
     )
+    wrong = [] if accept in (*_YES, *_NO) else [f"accept is yes or no, got {values['accept']!r:.40}"]
+    wrong += faults_of(fix)
+    if wrong:
+        raise DataError(Reason.BAD_ROW, "; ".join(wrong))
+    return fix
 
 
-def _wrong_value(action: Action, values: dict[str, str]) -> list[str]:
-    value, wrong = values["value"].strip(), []
+def faults_of(fix: Fix) -> list[str]:
+    """What is wrong with a fix whatever it is applied to. One that is not accepted may wait for its value."""
+    if fix.action not in ACTIONS:
+        return [f"action is one of {', '.join(ACTIONS)}, got {fix.action!r:.40}"]
+    return _wrong_value(fix) if fix.accept or fix.value else []
+
+
+def _wrong_value(fix: Fix) -> list[str]:
+    action, value, wrong = fix.action, fix.value, list[str]()
     if action == "merge":
-        if not values.get("was"):
+        if not fix.was:
             wrong.append("merge needs the label to be replaced in was")
-    elif not values["uri"]:
+    elif not fix.uri:
         wrong.append(f"{action} needs the image in uri")
     if action == "move" and normalise_split(value) is None:
         wrong.append(f"move needs train, val or test in value, got {value!r:.40}")
-    elif action not in ("drop", "move") and not value:
+    elif action not in ("drop", "move") and not value.strip():
         wrong.append(f"{action} needs the new {'group' if action == 'group' else 'label'} in value")
     elif action == "relabel":
         try:

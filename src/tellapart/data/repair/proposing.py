@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from tellapart.data.dataset import Dataset
-from tellapart.data.hygiene.protocol import Finding, Proposal
+from tellapart.data.hygiene.protocol import Finding
 from tellapart.data.repair.applying import current, keys_of
 from tellapart.data.repair.fixes import Fix, settled
 
@@ -36,31 +36,17 @@ def _of(dataset: Dataset, finding: Finding, guessed: bool) -> Iterator[Fix]:
             region=region,
             accept=proposal.sure and not careful,
         )
-        yield _merge(dataset, proposal, fix) if fix.action == "merge" else _with_was(dataset, proposal, fix)
-
-
-def _with_was(dataset: Dataset, proposal: Proposal, fix: Fix) -> Fix:
-    return replace(fix, was=current(fix, dataset.samples[proposal.row]))
-
-
-def _merge(dataset: Dataset, proposal: Proposal, fix: Fix) -> Fix:
-    """A merge is about a label and not about an image: one line for all images."""
-    names = [name for name in dataset.samples[proposal.row].labels or () if name != proposal.value]
-    was = proposal.was or (names[0] if len(names) == 1 else _alike(names, proposal.value))
-    return replace(fix, uri="", id="", region="", was=was)
-
-
-def _alike(names: list[str], value: str) -> str:
-    """Of several labels on one image, the one that is most like the new name."""
-    from difflib import SequenceMatcher
-
-    return max(names, key=lambda name: SequenceMatcher(None, name.casefold(), value.casefold()).ratio(), default="")
+        if proposal.action == "merge":
+            # About a label and not about an image: one line for all images.
+            yield replace(fix, uri="", id="", region="", was=proposal.was)
+        else:
+            yield replace(fix, was=current(fix, dataset.samples[proposal.row]))
 
 
 def _unique(fixes: Iterable[Fix]) -> Iterator[Fix]:
     seen = set()
     for fix in fixes:
         about = (fix.action, fix.key, fix.value, fix.was)
-        if about not in seen and (fix.action != "merge" or fix.was):
+        if about not in seen:
             seen.add(about)
             yield fix

@@ -84,7 +84,7 @@ def test_images_are_augmented_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_one_class_is_too_few(tmp_path: Path) -> None:
     found = looked(write(tmp_path, side, "left"))
     assert [one.why for one in found.skipped] == [
-        "it takes images of at least two classes and three groups that are not near-duplicates"
+        "it takes images of at least two classes and 3 groups that are not near-duplicates"
     ]
 
 

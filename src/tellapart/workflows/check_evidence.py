@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,10 @@ from tellapart.backbones.protocol import Backbone, BackboneCard, Features
 from tellapart.backbones.registry import load_backbone
 from tellapart.backbones.store import Store
 from tellapart.data.dataset import Dataset
-from tellapart.data.groups import combine_groups
 from tellapart.data.hygiene.prospects import Prospects
 from tellapart.data.hygiene.protocol import Evidence, Part
+from tellapart.data.hygiene.second_opinion import relatives
+from tellapart.data.hygiene.variants import Variants
 from tellapart.errors import TrainingError
 from tellapart.heads.aims import Aim
 from tellapart.image.preprocess import PreprocessSpec
@@ -73,30 +75,18 @@ def gather(dataset: Dataset, needs: frozenset[Part], means: Means, progress: Pro
     schema, _ = without_empty_labels(schema, dataset, images)
     images = images.with_dataset(with_captures(images.dataset))
     evidence = evidence_of(images, schema)
-    missing: dict[Part, str] = {}
     if "embeddings" in needs:
         evidence = replace(evidence, embeddings=images.embeddings)
-    if needs & {"look_alikes", "probabilities", "prospects", "variants"}:
-        progress("finding near-duplicates", 0, 0)
-        evidence = replace(evidence, look_alikes=look_alikes(images, means.cache_dir).groups)
-    if "probabilities" in needs:
-        progress("fitting a head on other images of the data", 0, 0)
+    missing: dict[Part, str] = {}
+    wanted = needs | {"look_alikes"} if needs & _BY_GROUPS else needs
+    for part, doing, make in _COSTLY:
+        if part not in wanted:
+            continue
+        progress(doing, 0, 0)
         try:
-            evidence = replace(evidence, probabilities=_held_out(images, evidence, means.seed))
+            evidence = replace(evidence, **{part: make(images, evidence, embedder, means.seed)})
         except TrainingError as error:
-            missing["probabilities"] = str(error)
-    if "prospects" in needs:
-        progress("drawing learning curves", 0, 0)
-        try:
-            evidence = replace(evidence, prospects=_prospects(images, evidence, means.seed))
-        except TrainingError as error:
-            missing["prospects"] = str(error)
-    if "variants" in needs:
-        progress("looking at augmented images", 0, 0)
-        groups = _groups(images, evidence)
-        evidence = replace(evidence, variants=variants(images, evidence, groups, embedder, means.seed))
-        if evidence.variants is None:
-            missing["variants"] = "it takes images of at least two classes and three groups that are not near-duplicates"
+            missing[part] = str(error)
     return Gathered(evidence, embedder, int((~dataset.labelled).sum()), images.n_cached, missing)
 
 
@@ -105,28 +95,39 @@ def evidence_of(images: EmbeddedDataset, schema: LabelSchema) -> Evidence:
     return Evidence(images.dataset, schema, images.dataset.label_matrix(schema), images.statistics, images.thumbnails)
 
 
-def _held_out(images: EmbeddedDataset, evidence: Evidence, seed: int) -> NDArray[np.float32]:
+def _look_alikes(images: EmbeddedDataset, _: Evidence, embedder: Embedder, __: int) -> NDArray[np.int64]:
+    return look_alikes(images, embedder.cache_dir).groups
+
+
+def _held_out(images: EmbeddedDataset, evidence: Evidence, _: Embedder, seed: int) -> NDArray[np.float32]:
     """Calibrated answers for every image of a head that saw neither it nor its relatives; nan where there is none."""
-    groups = _groups(images, evidence)
     options = ProbeOptions(Aim.parse("argmax"), seed=seed)
-    probe = linear_probe(images.embeddings, evidence.labels, groups, evidence.schema, options)
+    probe = linear_probe(images.embeddings, evidence.labels, relatives(evidence), evidence.schema, options)
     return np.where(probe.usable[:, None], probe.probabilities, np.float32(np.nan)).astype(np.float32)
 
 
-def _prospects(images: EmbeddedDataset, evidence: Evidence, seed: int) -> Prospects:
-    return prospects(images.embeddings, evidence.labels, _groups(images, evidence), evidence.schema, seed=seed)
+def _prospects(images: EmbeddedDataset, evidence: Evidence, _: Embedder, seed: int) -> Prospects:
+    return prospects(images.embeddings, evidence.labels, relatives(evidence), evidence.schema, seed=seed)
 
 
-def _groups(images: EmbeddedDataset, evidence: Evidence) -> NDArray[np.int64]:
-    """Images that belong together, by the user's word or by looks."""
-    assert evidence.look_alikes is not None
-    return combine_groups(images.dataset.ids, images.dataset.groups, evidence.look_alikes)
+def _variants(images: EmbeddedDataset, evidence: Evidence, embedder: Embedder, seed: int) -> Variants:
+    return variants(images, evidence, relatives(evidence), embedder, seed)
+
+
+# In the order in which they are made: relatives are known by looks.
+_COSTLY: tuple[tuple[Part, str, Callable[[EmbeddedDataset, Evidence, Embedder, int], Any]], ...] = (
+    ("look_alikes", "finding near-duplicates", _look_alikes),
+    ("probabilities", "fitting a head on other images of the data", _held_out),
+    ("prospects", "drawing learning curves", _prospects),
+    ("variants", "looking at augmented images", _variants),
+)
+_BY_GROUPS: frozenset[Part] = frozenset({"probabilities", "prospects", "variants"})
 
 
 def _embedder(dataset: Dataset, needs: frozenset[Part], means: Means) -> Embedder:
     backbone: Backbone = _NoNetwork()
     spec = PreprocessSpec.parse(means.preprocess or _WITHOUT_NETWORK)
-    if needs & {"embeddings", "probabilities", "prospects", "variants"}:
+    if needs & (_BY_GROUPS | {"embeddings"}):
         network = load_backbone(means.backbone, provider=means.provider, store=means.store)
         backbone = network
         spec = PreprocessSpec.parse(means.preprocess) if means.preprocess else own_spec(network, dataset, means.limits)

@@ -14,6 +14,7 @@ from tellapart.data.containers import read_bytes
 from tellapart.data.hygiene.protocol import Evidence
 from tellapart.data.hygiene.variants import AUGMENTATIONS, Variants
 from tellapart.data.splits import group_folds
+from tellapart.errors import Reason, TrainingError
 from tellapart.files import replacing
 from tellapart.heads.selection import select_regularisation
 from tellapart.image.augment import Pixels, flipped, half_turned, other_hue, quarter_turned, upside_down
@@ -34,15 +35,19 @@ _CHANGE: tuple[Callable[[Pixels], Pixels], ...] = (
 
 def variants(
     images: EmbeddedDataset, evidence: Evidence, groups: NDArray[np.int64], embedder: Embedder, seed: int
-) -> Variants | None:
-    """Of at most 500 images, as many of each class as there are; None where held-out heads cannot be fitted.
+) -> Variants:
+    """Of at most 500 images, as many of each class.
 
     A head that merely never saw turned images fails on them, which is no fault of the turning. So the head that judges an
     augmentation has learned from it, as a training with it would. Groups are never torn.
+
+    Raises:
+        TrainingError: `too_few_images`, where held-out heads cannot be fitted.
     """
     rows = _chosen(evidence.labels, seed)
     if len(np.unique(groups[rows])) < _FOLDS or (evidence.labels[rows].any(axis=0).sum() < 2 and evidence.exclusive):
-        return None
+        message = f"it takes images of at least two classes and {_FOLDS} groups that are not near-duplicates"
+        raise TrainingError(Reason.TOO_FEW_IMAGES, message)
     changed = _embedded(images, rows, embedder)
     plain, labels = images.embeddings[rows], evidence.labels[rows]
     folds = group_folds(labels, groups[rows], _FOLDS, seed)
@@ -55,7 +60,7 @@ def variants(
 
 
 def _chosen(labels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
-    """Rows in a random order, rare classes first in turn, so that each class has its share of the 500."""
+    """Rows of images drawn at random, of each class its share of the 500, or all where there are fewer."""
     rng = np.random.default_rng(seed)
     each = -(-MOST_IMAGES // max(1, labels.shape[1]))
     of_class = [rng.permutation(np.flatnonzero(labels[:, column]))[:each] for column in range(labels.shape[1])]

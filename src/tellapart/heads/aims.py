@@ -71,6 +71,11 @@ class Aim:
     value: float = 0.0
     costs: CostTable | None = None
 
+    @property
+    def promises(self) -> bool:
+        """Whether it is a share that must hold, and not only the best that can be had."""
+        return self.kind in ("precision", "recall")
+
     @classmethod
     def parse(cls, text: str, *, costs: CostTable | None = None) -> Aim:
         """Read `argmax`, `none`, `best_f1`, `precision>=0.98`, `recall>=95%` or `least_cost` (which needs `costs`).

@@ -79,11 +79,12 @@ def linear_probe(
         doubts = doubted(embeddings, labels, judged, groups, schema.task, options.label_noise)
         if doubts.weights.min() < 1:
             fitted = _fit(embeddings, targets, folds, schema, options, doubts)
-    trusted = fitted.trusted
+    # Images on which a model surely errs look like wrong labels: a promise that left those out would not hold.
+    judging = fitted.usable if options.aim.promises else fitted.trusted
     return Probe(
         head=fitted.head,
         thresholds=fit_thresholds(
-            fitted.held_out[trusted], targets[trusted], schema=schema, aim=options.aim, groups=groups[trusted]
+            fitted.held_out[judging], targets[judging], schema=schema, aim=options.aim, groups=groups[judging]
         ),
         ood=OodDetector.fit(embeddings, folds=folds),
         C=fitted.C,

@@ -65,6 +65,9 @@ def test_report_and_proposals_lead_to_a_repair(parts: Path) -> None:
     assert "<title>Data check: parts</title>" in Path("report.html").read_text(encoding="utf-8")
     assert run("data", "fix", parts, "fixes.csv", "-o", "r1").out == "r1: 1 drop; 7 → 6 images\n"
     assert run("check", "r1").out.splitlines()[-1] == "nothing is wrong with 6 images"
+    again = run("check", parts, "--proposals", "fixes.csv")
+    assert (again.code, again.out) == (1, "")
+    assert again.err.startswith("error: fixes.csv exists, and may hold what somebody decided")
 
 
 def test_unknown_checks_are_wrong_usage(parts: Path) -> None:

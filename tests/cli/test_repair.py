@@ -75,8 +75,8 @@ def test_everything_is_accepted_when_asked(parts: Path) -> None:
 
 
 def test_what_contradicts_an_earlier_line_is_left_out_and_said(parts: Path) -> None:
-    write_fixes([Fix("relabel", "scratch/3.png", "good"), Fix("drop", "scratch/3.png")], Path("fixes.csv"))
-    ran = run("data", "fix", parts, "fixes.csv", "-o", "r1", "--all")
+    write_fixes([Fix("relabel", "scratch/3.png", "good"), Fix("drop", "scratch/3.png")], Path("mine.csv"))
+    ran = run("data", "fix", parts, "mine.csv", "-o", "r1", "--all")
     assert (ran.code, ran.out) == (0, "r1: 1 relabel; 5 → 5 images\n")
     assert ran.err == "not accepted: 1 line; contradicting an earlier one\n"
 
@@ -95,9 +95,9 @@ def test_faults_of_file_and_data_come_together(parts: Path) -> None:
 
 def test_an_edited_file_is_refused(parts: Path) -> None:
     ids = {sample.uri: sample.id for sample in _identified(parts).samples}
-    write_fixes([Fix("drop", "good/0.png", id=ids["good/0.png"])], Path("fixes.csv"))
+    write_fixes([Fix("drop", "good/0.png", id=ids["good/0.png"])], Path("mine.csv"))
     (parts / "good" / "0.png").write_bytes(b"another")
-    ran = run("data", "fix", parts, "fixes.csv", "-o", "r1")
+    ran = run("data", "fix", parts, "mine.csv", "-o", "r1")
     assert ran.code == 1
     assert "line 2: 'good/0.png' is another image than the one that was checked (its bytes changed)" in ran.err
 
@@ -112,9 +112,9 @@ def test_a_revision_never_lies_inside_its_data(parts: Path) -> None:
 
 
 def test_not_every_image_may_be_dropped(parts: Path) -> None:
-    write_fixes([Fix("drop", uri) for uri in Dataset.read(parts).uris], Path("fixes.csv"))
-    ran = run("data", "fix", parts, "fixes.csv", "-o", "r1")
-    assert ran.err == "error: fixes.csv would drop every image; accept fewer of its lines [dataset_empty]\n"
+    write_fixes([Fix("drop", uri) for uri in Dataset.read(parts).uris], Path("mine.csv"))
+    ran = run("data", "fix", parts, "mine.csv", "-o", "r1")
+    assert ran.err == "error: mine.csv would drop every image; accept fewer of its lines [dataset_empty]\n"
 
 
 def _identified(parts: Path) -> Dataset:

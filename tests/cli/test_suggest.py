@@ -53,8 +53,8 @@ def test_a_pool_and_new_labels_are_named_in_what_comes_next(parts: Path) -> None
     assert ran.err.splitlines()[1] == "        tellapart data fix parts labels.csv --pool pool -o NEWDATA"
     done = run("data", "fix", parts, "labels.csv", "--pool", "pool", "--all", "-o", "r1")
     assert done.out == "r1: 8 relabel; 20 → 20 images\n"
-    ran = run("data", "suggest", "pool", "-o", "labels.csv", "--backbone", backbone_file())
-    assert ran.err.splitlines()[1] == "        tellapart data fix pool labels.csv --new-labels -o NEWDATA"
+    ran = run("data", "suggest", "pool", "-o", "first.csv", "--backbone", backbone_file())
+    assert ran.err.splitlines()[1] == "        tellapart data fix pool first.csv --new-labels -o NEWDATA"
 
 
 def test_json_is_the_result_alone(parts: Path) -> None:
@@ -87,13 +87,21 @@ def test_a_list_that_cannot_be_written_is_told(parts: Path) -> None:
     assert ran.err.endswith("[write_failed]\n")
 
 
-def test_an_interruption_leaves_the_old_list(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_somebody_filled_in_is_not_replaced(parts: Path) -> None:
+    Path("labels.csv").write_text("mine")
+    ran = run("data", "suggest", parts, "-o", "labels.csv", "--backbone", "is never loaded")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        "error: labels.csv exists, and may hold what somebody decided; choose another name or remove it [output_exists]\n"
+    )
+    assert Path("labels.csv").read_text() == "mine"
+
+
+def test_an_interruption_leaves_nothing(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    Path("labels.csv").write_text("mine")
     monkeypatch.setattr(workflow, "advise", interrupt)
     ran = run("data", "suggest", parts, "-o", "labels.csv", "--backbone", backbone_file())
     assert (ran.code, ran.out, ran.err.strip()) == (130, "", "interrupted: nothing was half-written")
-    assert Path("labels.csv").read_text() == "mine"
-    assert sorted(path.name for path in Path().iterdir()) == ["labels.csv", "parts", "xdg"]
+    assert sorted(path.name for path in Path().iterdir()) == ["parts", "xdg"]

@@ -113,6 +113,17 @@ def test_fixes_made_in_python_are_held_to_the_same(tmp_path: Path) -> None:
     )
 
 
+def test_what_somebody_decided_is_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "fixes.csv"
+    write_fixes([Fix("drop", "0.png")], path)
+    decided = path.read_bytes()
+    assert refused(write_fixes, [], path) == (
+        Reason.OUTPUT_EXISTS,
+        f"{path} exists, and may hold what somebody decided; choose another name or remove it",
+    )
+    assert path.read_bytes() == decided
+
+
 def test_a_file_that_is_no_list_of_fixes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     assert refused(read_fixes, path) == (Reason.DATASET_NOT_FOUND, f"there is no file {path}")

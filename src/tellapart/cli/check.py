@@ -72,8 +72,11 @@ def check(
     """
     from tellapart.backbones.registry import DEFAULT_BACKBONE
     from tellapart.data.dataset import Dataset
+    from tellapart.data.repair.fixes import refuse_earlier
     from tellapart.workflows.check import check as run
 
+    if proposals is not None:
+        refuse_earlier(proposals)
     dataset = Dataset.read(
         data,
         format=data_format,

@@ -69,8 +69,11 @@ def suggest(
     """
     from tellapart.backbones.registry import DEFAULT_BACKBONE
     from tellapart.data.dataset import Dataset
+    from tellapart.data.repair.fixes import refuse_earlier
     from tellapart.workflows.suggest import suggest as run
 
+    if out is not None:
+        refuse_earlier(out)
     dataset = Dataset.read(
         data,
         format=data_format,

@@ -64,14 +64,23 @@ def write_fixes(fixes: Sequence[Fix], path: Path, *, more: Mapping[str, Sequence
     `more` are columns for people, a cell for each fix; reading leaves them out.
 
     Raises:
-        DataError: write_failed.
+        DataError: output_exists, as `refuse_earlier`; write_failed.
     """
+    refuse_earlier(path)
     beside = list(zip(*more.values(), strict=True)) if more else [()] * len(fixes)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file)
         out.writerow([*COLUMNS, *more])
         for fix, cells in zip(fixes, beside, strict=True):
             out.writerow([_guarded(cell) for cell in (*_cells(fix), *cells)])
+
+
+def refuse_earlier(path: Path) -> None:
+    """Raise DataError (output_exists) where a file lies already: hours of somebody's decisions may stand in it."""
+    if path.is_file():
+        raise DataError(
+            Reason.OUTPUT_EXISTS, f"{path} exists, and may hold what somebody decided; choose another name or remove it"
+        )
 
 
 def read_fixes(path: Path) -> tuple[Fix, ...]:

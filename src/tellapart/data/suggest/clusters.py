@@ -9,6 +9,8 @@ import numpy as np
 from tellapart.data.suggest.pool import Floats, Ints
 
 _ITERATIONS = 15
+# faiss takes 31 bits.
+_MOST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,16 @@ class Clusters:
 
     @classmethod
     def find(cls, points: Floats, n_clusters: int, seed: int, *, weights: Floats | None = None) -> Clusters:
-        """At most as many clusters as there are points; `weights` float32 (n,) > 0 say how much each point counts."""
+        """One or more, at most as many as there are points; `weights` float32 (n,) > 0 say how much each point counts."""
         # Loaded here: 0.4 s that only those pay who ask for suggestions.
         import faiss
 
-        n_clusters = min(n_clusters, len(points))
+        n_clusters = max(1, min(n_clusters, len(points)))
         means = faiss.Kmeans(
             points.shape[1],
             n_clusters,
             niter=_ITERATIONS,
-            seed=seed + 1,  # 0 would mean a seed of its own
+            seed=seed % _MOST_SEED + 1,  # 0 would mean a seed of its own
             min_points_per_centroid=1,  # of few points a warning would be printed
             max_points_per_centroid=len(points),
         )

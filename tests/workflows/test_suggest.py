@@ -171,8 +171,10 @@ def test_a_pool_lies_anywhere_and_its_folders_are_no_labels(parts: Path, tmp_pat
     assert found.dataset.schema.names == NAMES
 
 
-def test_images_of_the_data_set_are_not_pooled_twice(parts: Path) -> None:
+def test_images_of_the_data_set_are_not_pooled_twice(parts: Path, tmp_path: Path) -> None:
     dataset = Dataset.read(parts)
+    (tmp_path / "link").symlink_to(parts, target_is_directory=True)
+    assert len(with_pool(dataset, Dataset.read(tmp_path / "link"))) == len(dataset)
     assert len(with_pool(dataset, dataset)) == len(dataset)
     assert len(with_pool(dataset, Dataset.from_samples([Sample("a.png", ("blue",))], root=parts))) == len(dataset) + 1
 

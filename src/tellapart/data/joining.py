@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from tellapart.data import table as tables
@@ -22,20 +23,22 @@ def with_pool(dataset: Dataset, pool: Dataset) -> Dataset:
     """The data set with every image of the pool behind its own, unlabelled and in no split.
 
     Pool images get absolute uris, since the two may lie anywhere. The trap: labels of the pool count for nothing (a folder
-    of a camera is read as a class). Images that the data set holds already are left out.
+    of a camera is read as a class). Images that the data set holds already are left out, by whatever path to their folder.
     """
-    known = {_key(sample, dataset.root) for sample in dataset.samples}
+    real = cache(os.path.realpath)
+
+    def key(sample: Sample, root: Path | None) -> tuple[object, ...]:
+        folder, name = os.path.split(_absolute(sample.uri, root))
+        return real(folder), name, sample.roi
+
+    known = {key(sample, dataset.root) for sample in dataset.samples}
     added = [
         replace(sample, uri=_absolute(sample.uri, pool.root), labels=None, split=None)
         for sample in pool.samples
-        if _key(sample, pool.root) not in known
+        if key(sample, pool.root) not in known
     ]
     table = tables.from_samples([*dataset.samples, *added])
     return replace(dataset, table=table, refusals=(*dataset.refusals, *pool.refusals))
-
-
-def _key(sample: Sample, root: Path | None) -> tuple[str, object]:
-    return _absolute(sample.uri, root), sample.roi
 
 
 def _absolute(uri: str, root: Path | None) -> str:

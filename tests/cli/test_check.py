@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_report_and_proposals_lead_to_a_repair(parts: Path) -> None:
     again = run("check", parts, "--proposals", "fixes.csv")
     assert (again.code, again.out) == (1, "")
     assert again.err.startswith("error: fixes.csv exists, and may hold what somebody decided")
+
+
+def test_the_next_command_reads_the_data_in_the_same_way(parts: Path) -> None:
+    shutil.copy(parts / "good" / "0000.png", parts / "good" / "copy.png")
+    parts.rename("my parts")
+    Path("map.yaml").write_text("rename: {good: fine}\n")
+    options = ("--labels", "map.yaml", "--single-label", "--allow-outside", "--task", "binary")
+    ran = run("check", "my parts", *options, "--proposals", "fixes.csv")
+    command = ran.err.splitlines()[-1].strip()
+    assert command == (
+        "tellapart data fix 'my parts' fixes.csv --labels map.yaml --task binary --single-label --allow-outside -o NEWDATA"
+    )
+    assert run(*shlex.split(command)[1:]).out == "NEWDATA: 1 drop; 7 → 6 images\n"
 
 
 def test_unknown_checks_are_wrong_usage(parts: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SEEING, WORKERS
+from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SEEING, WORKERS, data_fix
 from tellapart.cli.output import destination, note, plain, pretty
 from tellapart.cli.progress import progress
 
@@ -128,5 +128,5 @@ def _written(checked: Checked, data: Path, output: Path | None, proposals: Path 
         told.append(
             f"fixes   {proposals}: {len(fixes):,} proposed, {accepted:,} accepted beforehand; edit the file, then"
         )
-        told.append(f"        tellapart data fix {data} {proposals} -o NEWDATA")
+        told.append(f"        {data_fix(data, proposals)}")
     return told

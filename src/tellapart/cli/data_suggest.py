@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, POOL, READING, SEED, SEEING, WORKERS
+from tellapart.cli.options import JSON, NO_CACHE, PATH, POOL, READING, SEED, SEEING, WORKERS, data_fix
 from tellapart.cli.output import destination, note, plain, pretty
 from tellapart.cli.progress import progress
 
@@ -122,11 +123,10 @@ def _written(
         told.append(f"report  {report}")
     if out is not None:
         fixes = suggested.write_fixes(out)
-        beside = ("" if pool is None else f" --pool {pool}") + (
-            " --new-labels" if suggested.dataset.schema is None else ""
-        )
+        beside = [] if pool is None else [f"--pool {quote(str(pool))}"]
+        beside += ["--new-labels"] if suggested.dataset.schema is None else []
         told.append(
             f"list    {out}: {len(fixes):,} images, {sum(fix.accept for fix in fixes):,} accepted; edit it, then"
         )
-        told.append(f"        tellapart data fix {data} {out}{beside} -o NEWDATA")
+        told.append(f"        {data_fix(data, out, *beside)}")
     return told

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from tellapart.cli.environment import workers
 from tellapart.errors import Reason, SpecError
@@ -95,6 +97,23 @@ READING = several(
     flag("--regions", "regions", "One sample per annotated box or polygon."),
     OUTSIDE,
 )
+
+
+_READ_BY = ("data_format", "images", "label_map", "task", "positive", "multilabel", "regions", "allow_outside")
+
+
+def data_fix(data: Path, fixes: Path, *more: str) -> str:
+    """The command that applies a list of fixes to the data, which it must read as the command that runs now did."""
+    return " ".join(["tellapart data fix", *map(quote, map(str, (data, fixes))), *_read_by(), *more, "-o NEWDATA"])
+
+
+def _read_by() -> Iterator[str]:
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in _READ_BY and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            value = context.params[option.name]
+            names = option.secondary_opts if value is False else option.opts
+            yield names[0] if isinstance(value, bool) else f"{names[0]} {quote(str(value))}"
 
 
 def parse_rois(texts: Iterable[str]) -> list[Roi]:

@@ -182,6 +182,23 @@ def test_several_labels_an_image() -> None:
     assert found.classes[0].scores[0] < found.classes[0].scores[-1]
 
 
+def test_images_without_a_label_judge_as_well() -> None:
+    """Most images have neither label; one label is on nearly all, and nothing is left to tell it from."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random((1_500, 2)) < 0.1).astype(np.uint8)
+    embeddings = (labels @ rng.normal(size=(2, 24)) * 0.6 + rng.normal(size=(1_500, 24))).astype(np.float32)
+    schema = LabelSchema.from_names(["a", "b"], task=Task.MULTILABEL)
+    every, some = (learning_curves(embeddings, labels, np.arange(1_500), schema, max_images=n) for n in (1_500, 600))
+    assert some.n_measured == pytest.approx(600, abs=60)
+    assert some.overall.scores[-1] == pytest.approx(every.overall.scores[-1], abs=0.05)
+    labels[:, 1] = np.arange(1_500) >= 3
+    always = learning_curves(embeddings, labels, np.arange(1_500), schema)
+    assert always.judged == (0,)
+    assert (
+        always.classes[1].cannot_tell == "only 3 independent images are without it, so there is nothing to tell it from"
+    )
+
+
 def test_two_classes() -> None:
     embeddings, labels = blobs((60, 200), apart=3.0)
     schema = LabelSchema.from_names(["good", "bad"], task=Task.BINARY)

@@ -80,7 +80,9 @@ def learning_curves(
     k = labels.shape[1]
     score = "balanced accuracy" if schema.task is Task.MULTILABEL else "recall"
     n_groups = np.array([len(np.unique(groups[column != 0])) for column in labels.T])
-    judged = np.flatnonzero(n_groups >= MIN_GROUPS)
+    n_without = np.array([len(np.unique(groups[column == 0])) for column in labels.T])
+    told_from = (n_without >= MIN_GROUPS) | (schema.task is not Task.MULTILABEL)
+    judged = np.flatnonzero((n_groups >= MIN_GROUPS) & told_from)
     most = min(max_images, _MAX_WORK // k)
     if most < _FEWEST * k and len(labels) > most:
         why_not = f"heads on shares of the images of {k:,} classes would take too long"
@@ -92,8 +94,15 @@ def learning_curves(
         growth_of(alone, np.array([column]), n_now=int(n), n_groups=int(n_groups[column]))
         for column, n in enumerate(labels.sum(axis=0))
     ]
+    for column in np.flatnonzero(~told_from & (n_groups >= MIN_GROUPS)):
+        classes[column] = classes[column].untold(_always(int(n_without[column])))
     overall = _overall(together, judged, labels, n_groups)
     return LearningCurves(score, overall, tuple(classes), tuple(judged.tolist()), len(rows))
+
+
+def _always(n_without: int) -> str:
+    are = "image is" if n_without == 1 else "images are"
+    return f"only {n_without} independent {are} without it, so there is nothing to tell it from"
 
 
 def _overall(together: Hits, judged: Ints, labels: NDArray[np.uint8], n_groups: Ints) -> Growth:
@@ -114,6 +123,9 @@ def _share_of_large_classes(labels: NDArray[np.uint8], groups: Ints, most: int, 
     """Rows of at most about `most` images, whole groups, equally many of each class as far as there are so many."""
     if len(labels) <= most:
         return np.arange(len(labels))
+    nothing = ~labels.any(axis=1, keepdims=True)
+    if nothing.any():  # images with none of several labels are a kind of their own
+        labels = np.concatenate([labels, nothing], axis=1)
     counts = np.sort(labels.sum(axis=0, dtype=np.int64))
     room, cap = float(most), 0.0
     for left, n in zip(range(len(counts), 0, -1), counts, strict=True):

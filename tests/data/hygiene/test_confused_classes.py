@@ -77,6 +77,17 @@ def test_several_labels_are_compared_on_images_with_one_of_them() -> None:
     assert "'rust' and 'stain'" in finding.sentence
 
 
+def test_labels_that_come_together_are_no_rivals() -> None:
+    """`dust` and `fog` cannot be told apart, and each is always with three others, which a model sees."""
+    labels = [("dust", "a", "b", "c") if i % 2 else ("fog", "x", "y", "z") for i in range(400)]
+    made = evidence([Sample(uri=f"{i}", id=f"{i:064x}", labels=one) for i, one in enumerate(labels)], task="multilabel")
+    seen = np.clip(made.labels, 0.02, 0.98).astype(np.float32)
+    unsure = [made.schema.index(name) for name in ("dust", "fog")]
+    seen[:, unsure] = np.random.default_rng(0).uniform(0.3, 0.7, (400, 2))
+    (finding,) = find(replace(made, probabilities=seen))
+    assert "'dust' and 'fog'" in finding.sentence
+
+
 def test_nobody_judged() -> None:
     given = case.planted()
     assert find(replace(given, probabilities=np.full(given.labels.shape, np.nan, np.float32))) == []

@@ -36,8 +36,9 @@ def find(evidence: Evidence) -> list[Finding]:
 
 def _pairs(labels: NDArray[np.uint8], answers: Float32) -> list[tuple[int, int]]:
     """Each class with those that its images are taken for most."""
-    counts = np.maximum(labels.sum(axis=0), 1)[:, None]
-    taken = labels.T.astype(np.float32) @ answers / counts
+    has, lacks = labels.T.astype(np.float32), (labels == 0).astype(np.float32)
+    # Of several labels those that often come together are not taken for each other.
+    taken = has @ (answers * lacks) / np.maximum(has @ lacks, 1)
     np.fill_diagonal(taken, -1)
     rivals = np.argsort(-taken, axis=1, kind="stable")[:, : min(_RIVALS, len(taken) - 1)]
     return sorted({(min(a, b), max(a, b)) for a, row in enumerate(rivals.tolist()) for b in row})

@@ -115,6 +115,14 @@ def test_the_worst_comes_first_and_everything_is_counted(parts: Path) -> None:
     ]
 
 
+def test_a_terminal_shows_the_worst_of_many(parts: Path) -> None:
+    found = checked(parts, _say(Severity.NOTE, "many", 60), _say(Severity.ERROR, "bad"))
+    lines = found.lines()
+    assert lines[-43].startswith("error    ")
+    assert lines[-3:-1] == ["… and 21 more findings: see the report (-o) or --json", ""]
+    assert len([line for line in lines if "[many]" in line]) == 39
+
+
 def test_silence_is_told(parts: Path) -> None:
     found = checked(parts, CHEAP)
     assert found.verdict == "nothing is wrong with 16 images"

@@ -18,6 +18,8 @@ from tellapart.workflows.embedding import Embedder
 # What a model says about images and labels is an opinion: a person accepts it, line by line.
 _OPINIONS = frozenset({"embeddings", "probabilities"})
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+# A terminal's page; thousands of labels may have a thousand variants.
+_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,12 @@ class Checked:
 
     def lines(self) -> list[str]:
         """A short report for a terminal."""
-        width = max(len(severity.name) for severity in SEVERITIES) + 2
+        width, left = max(len(severity.name) for severity in SEVERITIES) + 2, len(self.findings) - _LINES
         return [
             *self._facts(),
             "",
-            *(f"{finding.severity.name.lower():{width}}{one_line(finding)}" for finding in self.findings),
+            *(f"{one.severity.name.lower():{width}}{one_line(one)}" for one in self.findings[:_LINES]),
+            *([f"… and {count(left, 'more finding')}: see the report (-o) or --json"] if left > 0 else []),
             *([""] if self.findings else []),
             self.verdict,
         ]

@@ -15,9 +15,12 @@ from tellapart.data.hygiene.wording import count, percent
 from tellapart.data.labels import format_labels
 from tellapart.records import Task
 
-# What a floor of errors must add to the likelihood: a clean set reaches 5.4 in 1 of 100 draws in theory. With the
-# next line 1 of 40 clean sets from CIFAR-10 and magnetic-tile was an alarm (docs/check.md).
-_ENOUGH_EVIDENCE = 5.4
+# What a floor of errors must add to the likelihood: a clean set reaches 5.4 in 1 of 100 draws in theory. A model that is
+# seldom sure shows little of where its own errors end: there a clean set reached 8.8, and lists of which most were right
+# labels 11.4 (two classes of CIFAR-10 that look alike, all ten with few images).
+_ENOUGH_EVIDENCE, _MUCH_EVIDENCE = 5.4, 12.0
+# Median log odds of the first against the second choice, about 3 to 1.
+_SURE = 1.2
 # Fewer than one label in two hundred is what careful hands leave behind (CIFAR-10 has 0.5 %, Northcutt et al. 2021).
 _ENOUGH_ERRORS = 0.005
 # More probably wrong than right.
@@ -76,7 +79,8 @@ def doubts(labels: NDArray[np.uint8], opinion: Float32, groups: NDArray[np.int64
     answers = (_several if task is Task.MULTILABEL else _one_label)(labels, opinion, judged)
     _, place, members = np.unique(groups, return_inverse=True, return_counts=True)
     lapses = fit_lapses(answers.sureness, answers.contradicted, 1 / members[place[answers.rows]])
-    if lapses.evidence < _ENOUGH_EVIDENCE or lapses.rate < _ENOUGH_ERRORS:
+    needed = _ENOUGH_EVIDENCE if np.median(answers.sureness) >= _SURE else _MUCH_EVIDENCE
+    if lapses.evidence < needed or lapses.rate < _ENOUGH_ERRORS:
         return None
     wrong, right = lapses.rate * answers.odds, (1 - lapses.rate) * lapses.error(answers.sureness)
     chance = np.where(answers.contradicted, wrong / (wrong + right + _NEVER_ZERO), 0)

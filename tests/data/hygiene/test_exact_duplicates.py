@@ -23,6 +23,12 @@ def test_the_sentences() -> None:
     assert quarrels.remedy == "decide on one label for each: nobody can learn both"
 
 
+def test_what_quarrels_is_not_dropped_before_a_person_looked() -> None:
+    copies, quarrels = find(planted())
+    assert [proposal.sure for proposal in copies.proposals] == [True] * 3
+    assert [proposal.sure for proposal in quarrels.proposals] == [False] * 2
+
+
 def test_one_copy_is_one() -> None:
     chosen = samples(4)
     chosen[2] = replace(chosen[2], id=chosen[0].id)

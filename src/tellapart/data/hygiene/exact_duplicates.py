@@ -61,7 +61,8 @@ def _several_labels(evidence: Evidence, clusters: list[list[int]]) -> list[Findi
             rows=rows,
             clusters=tuple(map(tuple, clusters)),
             figures={"images": len(clusters)},
-            proposals=tuple(Proposal(row, "drop") for row in rows),
+            # Dropping all is the one repair that needs no knowledge; a person may know better.
+            proposals=tuple(Proposal(row, "drop", sure=False) for row in rows),
         )
     ]
 

@@ -1,0 +1,183 @@
+"""What a training is made of, as a value that people write: a recipe. `docs/recipes.md` explains every field.
+
+A recipe says what differs from the defaults and nothing else. Loads pydantic: imported only where a recipe is used.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Method = Literal["probe", "finetune", "few-shot", "hog", "sift"]
+Preset = Literal["none", "light", "standard", "strong", "colour-matters", "orientation-matters", "small-defects"]
+LossName = Literal[
+    "auto",
+    "cross_entropy",
+    "focal",
+    "class_balanced",
+    "logit_adjustment",
+    "bce",
+    "asymmetric",
+    "supervised_contrastive",
+]
+SamplerName = Literal["shuffle", "balanced", "square_root"]
+ScheduleName = Literal["cosine", "one_cycle", "plateau", "constant"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    """Frozen; an unknown key is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Augmentation(_Section):
+    """What the network sees instead of the plain image. A preset, and what shall differ from it (None: as the preset).
+
+    Everything but `mixup` and `cutmix`, which mix the images of a batch, happens to the decoded image before the
+    preprocess spec: training and serving share that.
+    """
+
+    preset: Preset = "standard"
+    horizontal_flip: Share | None = Field(default=None, description="Probability of a left-right flip.")
+    vertical_flip: Share | None = Field(default=None, description="Probability of an upside-down flip.")
+    quarter_turns: bool | None = Field(default=None, description="Turn by 0, 90, 180 or 270 degrees.")
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] | None = Field(
+        default=None, description="Turn by up to this, both ways."
+    )
+    crop: Share | None = Field(
+        default=None, description="Smallest share of the area that a random crop keeps; 1: no crop."
+    )
+    brightness: Share | None = Field(default=None, description="Brightness and contrast change by up to this share.")
+    saturation: Share | None = Field(default=None, description="Saturation changes by up to this share.")
+    hue: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
+        default=None, description="Hue turns by up to this share of the circle."
+    )
+    blur: Share | None = Field(default=None, description="Probability of a Gaussian blur.")
+    erasing: Share | None = Field(default=None, description="Probability that a random rectangle is erased (cutout).")
+    automatic: Literal["none", "rand", "trivial"] | None = Field(
+        default=None, description="RandAugment or TrivialAugment."
+    )
+    mixup: Annotated[float, Field(ge=0)] | None = Field(default=None, description="Alpha of mixup; 0: off.")
+    cutmix: Annotated[float, Field(ge=0)] | None = Field(default=None, description="Alpha of CutMix; 0: off.")
+
+
+class Loss(_Section):
+    """What is minimised. "auto" is cross-entropy, or BCE for several labels per image."""
+
+    name: LossName = "auto"
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Label smoothing.")
+    gamma: Annotated[float, Field(ge=0)] = Field(default=2.0, description="Focal: how little easy images count.")
+    gamma_negative: Annotated[float, Field(ge=0)] = Field(
+        default=4.0, description="Asymmetric: the same for absent labels."
+    )
+    gamma_positive: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Asymmetric: the same for present labels."
+    )
+    clip: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.05, description="Asymmetric: probabilities below do not count."
+    )
+    beta: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.999, description="Class-balanced: overlap of images of a class."
+    )
+    tau: Annotated[float, Field(ge=0)] = Field(default=1.0, description="Logit adjustment: strength.")
+    temperature: Annotated[float, Field(gt=0)] = Field(default=0.1, description="Supervised contrastive: temperature.")
+
+
+class Optimizer(_Section):
+    """How weights move; `name` is sgd, adamw or any that timm knows."""
+
+    name: str = "adamw"
+    lr: Annotated[float, Field(gt=0)] | Literal["auto", "find"] = Field(
+        default="auto",
+        description="Learning rate for a batch of 32; auto: by optimiser and start; find: by a range test.",
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    momentum: Share = 0.9
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="Each stage nearer to the image learns at this times the rate of the next; 1: all alike.",
+    )
+    clip_norm: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="Largest norm of the gradient; 0: no limit."
+    )
+
+
+class Schedule(_Section):
+    """How the learning rate changes."""
+
+    name: ScheduleName = "cosine"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    floor: Share = Field(default=0.01, description="Last learning rate as a share of the first.")
+
+
+class Lora(_Section):
+    """Low-rank adapters beside the linear layers of a transformer (Hu et al. 2021)."""
+
+    rank: Annotated[int, Field(ge=1)] = 8
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+
+
+class Distillation(_Section):
+    """A bigger model of the user's teaches: its folder, softness of its answers, how much they count beside the labels."""
+
+    teacher: str = Field(description="Model folder with the same labels.")
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    weight: Share = 0.5
+
+
+class Finetune(_Section):
+    """How the network itself is trained."""
+
+    start: Literal["pretrained", "scratch"] = "pretrained"
+    tune: Literal["full", "last_stages", "head_then_all", "lora", "head"] = "full"
+    stages: Annotated[int, Field(ge=1)] = Field(default=1, description="last_stages: how many of them learn.")
+    head_epochs: Annotated[int, Field(ge=1)] = Field(default=2, description="head_then_all: epochs of the head alone.")
+    lora: Lora = Lora()
+    epochs: Annotated[int, Field(ge=1)] = 20
+    batch_size: Annotated[int, Field(ge=1)] = Field(
+        default=32, description="Images per step of the optimiser, over all processes."
+    )
+    accumulate: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="Parts in which a batch is computed, to save memory."
+    )
+    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    augmentation: Augmentation = Augmentation()
+    loss: Loss = Loss()
+    sampler: SamplerName = "shuffle"
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Stochastic depth.")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="Decay of averaged weights; 0: no average."
+    )
+    patience: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Epochs without gain before an early stop; 0: never."
+    )
+    distillation: Distillation | None = None
+    processes: Annotated[int, Field(ge=1)] = Field(default=1, description="Processes that share each batch (DDP).")
+    engine: Literal["ddp", "ray"] = Field(
+        default="ddp", description="What starts several processes: torchrun or Ray Train."
+    )
+    loaders: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Processes that load images; 0: none of their own."
+    )
+    tensorboard: bool = False
+    mlflow: str | None = Field(default=None, description="Tracking URI of MLflow.")
+
+
+class Recipe(_Section):
+    """A whole training: method, backbone, image, thresholds, and how the network learns."""
+
+    description: str = ""
+    method: Method = "probe"
+    backbone: str = "builtin"
+    size: Annotated[int, Field(ge=8, le=4096)] | None = Field(default=None, description="Side of the image in pixels.")
+    preprocess: str | None = None
+    aim: str = "best_f1"
+    class_weight: Literal["balanced", "none"] = "balanced"
+    label_noise: Literal["keep", "drop", "downweight"] = "keep"
+    head: Literal["logistic", "svm"] = Field(default="logistic", description="hog and sift: what reads their features.")
+    finetune: Finetune = Finetune()

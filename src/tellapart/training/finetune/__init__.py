@@ -1,0 +1,1 @@
+"""The network itself learns: data, losses, loop, checkpoints, several processes."""

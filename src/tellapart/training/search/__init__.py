@@ -1,0 +1,1 @@
+"""Which recipe does best on this data."""

@@ -1,0 +1,1 @@
+"""Pre-training of a network on images without labels."""

@@ -1,0 +1,129 @@
+"""The head of a network that was trained together with it: made honest on images that the network did not learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.splits import group_folds
+from tellapart.errors import Reason, TrainingError
+from tellapart.heads.aims import Aim
+from tellapart.heads.calibration import Calibration, fit_calibration
+from tellapart.heads.linear import LinearHead
+from tellapart.heads.ood import OodDetector
+from tellapart.heads.thresholds import Thresholds, fit_thresholds
+from tellapart.records import LabelSchema, Task
+from tellapart.training.linear_probe import check_enough, targets_of
+
+Floats = NDArray[np.float32]
+_VALIDATION_PARTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What each of n images does, bool (n,): `learns` moves weights, `validates` chooses the epoch, calibrates and chooses
+    thresholds, `judges` does nothing else; without images for that, the validating ones judge and `of_their_own` is False.
+    """
+
+    learns: NDArray[np.bool_]
+    validates: NDArray[np.bool_]
+    judges: NDArray[np.bool_]
+    of_their_own: bool = True
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Those that the model was made from."""
+        return self.learns | self.validates
+
+
+def assign_roles(
+    splits: NDArray[np.str_], labels: NDArray[np.uint8], groups: NDArray[np.int64], schema: LabelSchema, seed: int
+) -> Roles:
+    """Roles by split, str (n,): train learns, val validates, test judges; a fifth of the groups stands in for a missing val.
+
+    Without test, val judges and validation comes out of train as well.
+
+    Raises:
+        TrainingError: `too_few_classes`, `too_few_images` to learn from, or to validate with.
+    """
+    train, val, test = (splits == name for name in ("train", "val", "test"))
+    if test.any() and val.any():
+        roles = Roles(train, val, test)
+    else:
+        learns, validates = _parted(train, labels, groups, seed)
+        judges = test if test.any() else val
+        own = bool(judges.any())
+        roles = Roles(learns, validates, judges if own else validates, own)
+    check_enough(labels[roles.learns], groups[roles.learns], schema)
+    if not roles.validates.any():
+        raise TrainingError(Reason.TOO_FEW_IMAGES, _NOTHING_TO_VALIDATE)
+    return roles
+
+
+def _parted(
+    train: NDArray[np.bool_], labels: NDArray[np.uint8], groups: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    rows = np.flatnonzero(train)
+    validates = np.zeros(len(train), bool)
+    if len(np.unique(groups[rows])) >= 2:
+        n_parts = min(_VALIDATION_PARTS, len(np.unique(groups[rows])))
+        validates[rows[group_folds(labels[rows], groups[rows], n_parts, seed) == 0]] = True
+    return train & ~validates, validates
+
+
+@dataclass(frozen=True, slots=True)
+class TunedHead:
+    """A network's last layer, calibrated, with thresholds and the distance of the unknown.
+
+    `probabilities` float32 (m, k) are its calibrated answers for the m validating images.
+    """
+
+    head: LinearHead
+    thresholds: Thresholds
+    ood: OodDetector
+    probabilities: Floats
+
+
+def finish_head(
+    weight: Floats,
+    bias: Floats,
+    embeddings: Floats,
+    labels: NDArray[np.uint8],
+    groups: NDArray[np.int64],
+    roles: Roles,
+    schema: LabelSchema,
+    aim: Aim,
+) -> TunedHead:
+    """From the last layer (d, k) and (k,), and embeddings (n, d) of all images by the network that was trained.
+
+    Calibration, thresholds and the distance from which an image is unknown are fitted on the validating images: of those
+    that moved the weights a network is far too sure. The epoch was chosen on them too, which flatters them a little.
+    """
+    head = _linear(weight, bias, schema.task)
+    rows = np.flatnonzero(roles.validates)
+    logits, targets = head.logits(embeddings[rows]), targets_of(labels[rows], schema.task)
+    calibration = fit_calibration(logits, targets, task=schema.task)
+    probabilities = calibration.apply(logits)
+    return TunedHead(
+        head=head.calibrated(calibration),
+        thresholds=fit_thresholds(probabilities, targets, schema=schema, aim=aim, groups=groups[rows]),
+        ood=OodDetector.fit(embeddings[roles.known], folds=np.where(roles.validates[roles.known], 0, -1)),
+        probabilities=probabilities,
+    )
+
+
+def _linear(weight: Floats, bias: Floats, task: Task) -> LinearHead:
+    """A binary head has two columns of opposite sign, a network two of any: their difference says the same."""
+    if task is Task.BINARY:
+        half, middle = (weight[:, 1] - weight[:, 0]) / 2, (bias[1] - bias[0]) / 2
+        weight, bias = np.stack([-half, half], axis=1), np.array([-middle, middle])
+    identity = Calibration.identity(task, len(bias))
+    return LinearHead(task, weight.astype(np.float32), bias.astype(np.float32), identity)
+
+
+_NOTHING_TO_VALIDATE = (
+    "not one image is left to validate with: all images to learn from are near-duplicates or of one group; "
+    "add images of other parts (or of other days), or name a split 'val'"
+)

@@ -27,15 +27,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """Names of the axes and the top of the vertical one (both start at 0; the horizontal one ends at 1)."""
+    """Names of the axes, the top of the vertical and the end of the horizontal one; both start at 0."""
 
     x: str
     y: str
     top: float = 1.0
+    end: float = 1.0
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Data units to pixels of the drawing."""
-        across = _LEFT + x * (_WIDTH - _LEFT - _RIGHT)
+        across = _LEFT + x / self.end * (_WIDTH - _LEFT - _RIGHT)
         down = _TOP + (1 - y / self.top) * (_HEIGHT - _TOP - _BOTTOM)
         return round(across, 1), round(down, 1)
 
@@ -90,6 +91,16 @@ def whisker(estimate: Estimate, reference: float | None = None, start: float = 0
     )
 
 
+def legend(names: Sequence[str]) -> str:
+    """Names beside samples of the lines, in the order of `line_chart`'s series."""
+    items = "".join(
+        f'<li><svg viewBox="0 0 22 8" aria-hidden="true"><line class="s{i % 10}{" alt" if i >= 10 else ""}" '
+        f'x1="0" x2="22" y1="4" y2="4"/></svg>{escape(name)}</li>'
+        for i, name in enumerate(names)
+    )
+    return f'<ul class="legend">{items}</ul>'
+
+
 def svg(title: str, body: Sequence[str], *, width: int = _WIDTH, height: int = _HEIGHT) -> str:
     """`<svg>` around its parts; `title` is its name for screen readers."""
     name = escape(title)
@@ -103,11 +114,12 @@ def _frame(axes: Axes) -> str:
     parts = []
     for step in range(6):
         share = step / 5
-        parts.append(_line(axes, (0.0, share * axes.top), (1.0, share * axes.top), "grid"))
-        parts.append(_line(axes, (share, 0.0), (share, axes.top), "grid"))
-        x, _ = axes.place(share, 0.0)
+        parts.append(_line(axes, (0.0, share * axes.top), (axes.end, share * axes.top), "grid"))
+        parts.append(_line(axes, (share * axes.end, 0.0), (share * axes.end, axes.top), "grid"))
+        across = f"{share:.1f}" if axes.end == 1 else f"{share * axes.end:.3g}"
+        x, _ = axes.place(share * axes.end, 0.0)
         _, y = axes.place(0.0, share * axes.top)
-        parts.append(f'<text class="n" x="{x}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{share:.1f}</text>')
+        parts.append(f'<text class="n" x="{x}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{across}</text>')
         parts.append(f'<text class="n" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{share * axes.top:.3g}</text>')
     middle = _TOP + (_HEIGHT - _TOP - _BOTTOM) / 2
     parts.append(

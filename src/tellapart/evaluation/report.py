@@ -9,6 +9,7 @@ from typing import Any
 
 from tellapart.evaluation import report_numbers as numbers
 from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.learning import Learning, learning_section
 from tellapart.evaluation.markup import facts, image, page, paragraph, section, table, text
 from tellapart.evaluation.mistakes import Case
 from tellapart.evaluation.wording import listed, percent
@@ -16,8 +17,8 @@ from tellapart.records import Refusal
 
 _MAX_LISTED = 200
 _NAV = (("trust", "What to trust"), ("classes", "Classes"), ("confusion", "Confusions"), ("curves", "Curves"),
-        ("slices", "Slices"), ("mistakes", "Mistakes"), ("unknown", "Unknown"), ("data", "Data"), ("model", "Model"),
-        ("reproduce", "Reproduce"))  # fmt: skip
+        ("slices", "Slices"), ("mistakes", "Mistakes"), ("unknown", "Unknown"), ("learning", "Learning"), ("data", "Data"),
+        ("model", "Model"), ("reproduce", "Reproduce"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,16 @@ class GalleryItem:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What else the report tells: images per split and label, refused files, remarks (leaks found …), commands."""
+    """What else the report tells: images per split and label, refused files, remarks (leaks found …), commands.
+
+    `learning` is how the network itself was trained and whether that paid, where it was.
+    """
 
     splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     refusals: Sequence[Refusal] = ()
     notes: Sequence[str] = ()
     reproduce: Sequence[str] = ()
+    learning: Learning | None = None
 
 
 def write_report(
@@ -68,6 +73,7 @@ def write_report(
         numbers.by_slice(evaluation),
         _mistakes(evaluation, gallery),
         _unknown(evaluation, gallery),
+        learning_section(around.learning) if around.learning else "",
         _data(around),
         section("model", "The model", facts(card)) if card else "",
         _reproduce(evaluation, around),

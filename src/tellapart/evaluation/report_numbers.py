@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tellapart.evaluation.charts import Axes, Series, line_chart, reliability_chart, round_top, whisker
+from tellapart.evaluation.charts import Axes, Series, legend, line_chart, reliability_chart, round_top, whisker
 from tellapart.evaluation.curves import UNKNOWN, Confusion, Curve, ThresholdCurve
 from tellapart.evaluation.evaluation import ClassMetrics, Evaluation
 from tellapart.evaluation.intervals import Estimate
@@ -197,23 +197,14 @@ def _curve_figure(evaluation: Evaluation, found: Sequence[Curve], metric: str, a
         for c in found
     ]
     values = {c.label: c.metrics[metric].value for c in evaluation.per_class if metric in c.metrics}
-    legend = _legend([f"{c.label} {number(values.get(c.label))}" for c in found])
+    names = legend([f"{c.label} {number(values.get(c.label))}" for c in found])
     hint = f"Behind each name: {metric_name(metric)}."
     chart = line_chart(title, axes, series, diagonal=metric == "roc_auc")
-    return f"<figure><h3>{title}</h3>{chart}{legend}{_hint(hint)}</figure>"
+    return f"<figure><h3>{title}</h3>{chart}{names}{_hint(hint)}</figure>"
 
 
 def _tip(axes: Axes, x: float, y: float, threshold: float) -> str:
     return f"from {threshold:.3f} on: {axes.x} {x:.3f}, {axes.y} {y:.3f}"
-
-
-def _legend(names: Sequence[str]) -> str:
-    items = "".join(
-        f'<li><svg viewBox="0 0 22 8" aria-hidden="true"><line class="s{i % 10}{" alt" if i >= 10 else ""}" '
-        f'x1="0" x2="22" y1="4" y2="4"/></svg>{text(name)}</li>'
-        for i, name in enumerate(names)
-    )
-    return f'<ul class="legend">{items}</ul>'
 
 
 def _threshold_figures(found: Sequence[ThresholdCurve]) -> list[str]:
@@ -223,14 +214,14 @@ def _threshold_figures(found: Sequence[ThresholdCurve]) -> list[str]:
         kinds = (("precision", c.precision), ("recall", c.recall), ("F1", c.f1))
         series = [Series(name, c.thresholds, ys, _threshold_tips(c, name, ys)) for name, ys in kinds]
         chart = line_chart(title, Axes("threshold", "precision, recall, F1"), series)
-        first = f"<figure><h3>{text(title)}</h3>{chart}{_legend([name for name, _ in kinds])}</figure>"
+        first = f"<figure><h3>{text(title)}</h3>{chart}{legend([name for name, _ in kinds])}</figure>"
         return [first, *_cost_figure(found)]
     if not found:
         return []
     series = [Series(c.label, c.thresholds, c.f1, _threshold_tips(c, "F1", c.f1)) for c in found]
     chart = line_chart("F1 over the threshold", Axes("threshold", "F1"), series)
-    legend = _legend([f"{c.label}, best {max(c.f1):.3f} at {_best(c):.2f}" for c in found])
-    figure = f"<figure><h3>F1 over the threshold</h3>{chart}{legend}{_hint('Each class against the rest.')}</figure>"
+    names = legend([f"{c.label}, best {max(c.f1):.3f} at {_best(c):.2f}" for c in found])
+    figure = f"<figure><h3>F1 over the threshold</h3>{chart}{names}{_hint('Each class against the rest.')}</figure>"
     return [figure, *_cost_figure(found)]
 
 
@@ -249,10 +240,10 @@ def _cost_figure(found: Sequence[ThresholdCurve]) -> list[str]:
     top = round_top(max(max(cost) for _, cost in priced))
     series = [Series(c.label, c.thresholds, cost, _threshold_tips(c, "cost", cost)) for c, cost in priced]
     chart = line_chart("Cost over the threshold", Axes("threshold", "cost per image", top), series)
-    legend = _legend(
+    names = legend(
         [f"{c.label}, least {min(cost):.3g} at {c.thresholds[cost.index(min(cost))]:.2f}" for c, cost in priced]
     )
-    return [f"<figure><h3>Cost over the threshold</h3>{chart}{legend}</figure>"]
+    return [f"<figure><h3>Cost over the threshold</h3>{chart}{names}</figure>"]
 
 
 def by_slice(evaluation: Evaluation) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tellapart.classifier.golden import record
 from tellapart.data.dataset import Dataset
 from tellapart.errors import Reason, SettingsError
 from tellapart.evaluation.evaluation import Evaluation, evaluate
+from tellapart.evaluation.learning import Learning
 from tellapart.evaluation.report import Background
 from tellapart.heads.aims import Aim
 from tellapart.image.preprocess import PreprocessSpec
@@ -112,6 +114,15 @@ def check_outside(output: str | Path, data: str | Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Story:
+    """What a method of training tells beside what all tell: facts for the card, lines of the summary, a part of the report."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    summary: tuple[str, ...] = ()
+    learning: Learning | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What a training is about: the data as it was read, the head to fit, and what an earlier model remembers."""
 
@@ -129,16 +140,24 @@ class Work:
         return self.describe(classifier, probe, held, started=started, n_golden=n_golden, progress=progress)
 
     def describe(
-        self, classifier: Classifier, probe: Probe, held: HeldBack, *, started: float, n_golden: int, progress: Progress
+        self,
+        classifier: Classifier,
+        probe: Probe,
+        held: HeldBack,
+        *,
+        started: float,
+        n_golden: int,
+        progress: Progress,
+        story: Story = Story(),
     ) -> Classifier:
         """The classifier with its card, evaluation, report, reference and golden images; `started` by `perf_counter`."""
         evaluation = self._evaluate(held)
         seconds = time.perf_counter() - started
-        described = classifier.with_card(
-            data=self._data_facts(), training=self._training_facts(probe, held, seconds), metrics=_metrics(evaluation)
-        )
+        facts = self._training_facts(probe, held, seconds) | dict(story.facts)
+        facts["summary"] = [*facts["summary"], *story.summary]
+        described = classifier.with_card(data=self._data_facts(), training=facts, metrics=_metrics(evaluation))
         progress("writing the report", 0, 0)
-        return self._enclose(described, evaluation, held.rows, n_golden)
+        return self._enclose(described, evaluation, held.rows, n_golden, story)
 
     @property
     def images(self) -> EmbeddedDataset:
@@ -165,7 +184,7 @@ class Work:
         )
 
     def _enclose(
-        self, classifier: Classifier, evaluation: Evaluation, rows: NDArray[np.int64], n_golden: int
+        self, classifier: Classifier, evaluation: Evaluation, rows: NDArray[np.int64], n_golden: int, story: Story
     ) -> Classifier:
         judged = self.images.dataset.subset(rows)
         noted = _noted(classifier.card.training["summary"])
@@ -174,6 +193,7 @@ class Work:
             refusals=self.images.dataset.refusals,
             notes=[*warnings_of([*classifier.card.data["summary"], *classifier.card.training["summary"]]), *noted],
             reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
+            learning=story.learning,
         )
         report = render(classifier, evaluation, judged, title=classifier.card.name, background=background)
         chosen = golden_images(judged, range(len(judged)), classifier.spec, classifier.limits, n=n_golden)

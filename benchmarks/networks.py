@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tellapart.backbones.convert import convert_file
 from tellapart.backbones.source_card import SourceCard
+from tellapart.backbones.torch_libraries import load_timm
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -28,10 +29,7 @@ TIMM_NAMES = {"mobilenet_v3_small": "mobilenetv3_small_100", "resnet18": "resnet
 
 def torch_network(name: str) -> Any:
     """The timm network with seeded random weights, in evaluation mode."""
-    from torchvision_shim import import_torchvision
-
-    import_torchvision()  # before timm, which imports it as well
-    import timm
+    timm = load_timm(extra="timm", feature="the benchmark")
     import torch
 
     torch.manual_seed(0)

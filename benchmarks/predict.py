@@ -253,8 +253,11 @@ def _resized(path: Path) -> np.ndarray:
 def child_torchvision(work: Path, network: str, images: str) -> None:
     """The loop of torchvision's examples: ImageFolder, Resize(256), CenterCrop(224), DataLoader with a process per core."""
     import torch
-    import torchvision_shim  # noqa: F401  before torchvision
     from networks import torch_network
+
+    from tellapart.backbones.torch_libraries import load_torchvision
+
+    load_torchvision(extra="timm", feature="the benchmark")
     from torchvision import datasets, transforms
 
     steps = [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor()]
@@ -266,8 +269,11 @@ def child_torchvision(work: Path, network: str, images: str) -> None:
 
 def child_timm(work: Path, network: str, images: str) -> None:
     """The loop of timm's inference.py: create_dataset, create_loader with the model's own data configuration."""
-    import torchvision_shim  # noqa: F401  before timm, which imports torchvision
     from networks import torch_network
+
+    from tellapart.backbones.torch_libraries import load_timm
+
+    load_timm(extra="timm", feature="the benchmark")
     from timm.data import create_dataset, create_loader, resolve_data_config
 
     model = torch_network(network)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.registry import load_backbone
 from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.store import Store
-from tellapart.errors import BackboneError
+from tellapart.backbones.torch_libraries import load_timm
+from tellapart.errors import BackboneError, MissingExtra
 from tellapart.image.preprocess import PreprocessSpec
 
 pytest.importorskip("torch", reason="torch is not installed (extra `timm`)")
@@ -42,17 +41,14 @@ FAMILIES = [
 
 
 @pytest.fixture(scope="module")
-def timm() -> Iterator[Any]:
+def timm() -> Any:
     """timm, also beside a torchvision that was built for another torch."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            shim = pytest.importorskip("torchvision_shim", exc_type=ImportError)
-            assert shim.torchvision
-            yield pytest.importorskip("timm", reason="timm is not installed (extra `timm`)")
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # libraries of others warn while they are imported
+        try:
+            return load_timm()
+        except MissingExtra:
+            pytest.skip("timm is not installed (extra `timm`)")
 
 
 def checkpoint(timm: Any, name: str, folder: Path) -> Path:
@@ -152,7 +148,6 @@ def test_a_network_that_others_exported_gives_the_same_features(timm: Any, name:
 def test_by_name_from_the_hub(timm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "beside_torch"))
     weights = checkpoint(timm, "mobilenetv3_small_100", tmp_path)
     repository = "timm/mobilenetv3_small_100.lamb_in1k"
     files = {f"{repository}/{path.name}": path.read_bytes() for path in (weights, weights.with_name("config.json"))}

@@ -1,4 +1,4 @@
-"""Settings as values. This package reads no environment and no file; the cli does (docs/settings.md)."""
+"""Settings and recipes as values. This package reads no environment; the cli does (docs/settings.md)."""
 
 from tellapart.settings.settings import Settings
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Method = Literal["probe", "finetune", "few-shot", "hog", "sift"]
 Preset = Literal["none", "light", "standard", "strong", "colour-matters", "orientation-matters", "small-defects"]
@@ -24,12 +24,20 @@ LossName = Literal[
 SamplerName = Literal["shuffle", "balanced", "square_root"]
 ScheduleName = Literal["cosine", "one_cycle", "plateau", "constant"]
 Share = Annotated[float, Field(ge=0, le=1)]
+# A bare 32 is a number in YAML.
+Precision = Annotated[
+    Literal["auto", "32", "bf16", "16"],
+    BeforeValidator(
+        lambda value: str(value) if type(value) is int else value,
+        json_schema_input_type=Literal["auto", "32", "bf16", "16", 32, 16],
+    ),
+]
 
 
 class _Section(BaseModel):
-    """Frozen; an unknown key is refused."""
+    """Frozen; an unknown key is refused, and so is text where a number is expected."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Augmentation(_Section):
@@ -83,6 +91,9 @@ class Loss(_Section):
     )
     tau: Annotated[float, Field(ge=0)] = Field(default=1.0, description="Logit adjustment: strength.")
     temperature: Annotated[float, Field(gt=0)] = Field(default=0.1, description="Supervised contrastive: temperature.")
+    contrast: Share = Field(
+        default=0.5, description="Supervised contrastive: how much it counts, the rest is cross-entropy."
+    )
 
 
 class Optimizer(_Section):
@@ -142,7 +153,7 @@ class Finetune(_Section):
     accumulate: Annotated[int, Field(ge=1)] = Field(
         default=1, description="Parts in which a batch is computed, to save memory."
     )
-    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    precision: Precision = "auto"
     augmentation: Augmentation = Augmentation()
     loss: Loss = Loss()
     sampler: SamplerName = "shuffle"

@@ -1,0 +1,133 @@
+"""Recipes from names, files and options, and back to text: defaults < recipe < options < changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tellapart.errors import Reason, SettingsError
+from tellapart.settings.given import Given, together
+from tellapart.settings.named_recipes import recipe_names, recipe_text
+from tellapart.settings.recipe import Recipe
+from tellapart.settings.recipe_faults import faults_of, unknown_field
+from tellapart.settings.recipe_fields import ending_in, one_of, recipe_fields
+from tellapart.settings.recipe_yaml import parse, parse_value
+
+MAX_BYTES = 64 * 1024
+
+
+def read_recipe(
+    source: Recipe | str | Path | None = None, *, options: Given | None = None, changes: Sequence[str] = ()
+) -> Recipe:
+    """The recipe of a name (`recipe_names`), a YAML file or a value, with what options and changes say instead.
+
+    `changes` are written NAME=VALUE; the name may be the end of a field's path, as in `loss.name=focal` for
+    `finetune.loss.name`, and the value is YAML. A section that is given is joined with what lies below it.
+
+    Raises:
+        SettingsError: `bad_setting`, with every fault in one sentence each and the line or option it stands in.
+    """
+    whole = together([_given(source), options or Given(), *map(_change, changes)])
+    faults = list(whole.faults)
+    try:
+        recipe = Recipe.model_validate(_without_empty_sections(whole.values, ()))
+    except ValidationError as exc:
+        faults += faults_of(exc, whole)
+    if faults:
+        raise SettingsError(Reason.BAD_SETTING, f"{_told(source)} cannot be used: {'; '.join(faults)}")
+    return recipe
+
+
+def differences(recipe: Recipe) -> dict[str, Any]:
+    """What differs from the defaults, as plain values for JSON and YAML."""
+    return recipe.model_dump(mode="json", exclude_defaults=True)
+
+
+def as_yaml(recipe: Recipe) -> str:
+    """What differs from the defaults, as a text that `read_recipe` reads from a file; all defaults: one comment."""
+    import yaml
+
+    found = differences(recipe)
+    if not found:
+        return "# the defaults\n"
+    return yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _told(source: Recipe | str | Path | None) -> str:
+    if source is None:
+        return "the options"
+    return "the recipe" if isinstance(source, Recipe) else f"the recipe {source}"
+
+
+def _given(source: Recipe | str | Path | None) -> Given:
+    if source is None:
+        return Given()
+    if isinstance(source, Recipe):
+        return Given(differences(source))
+    return parse(_text(source))
+
+
+def _text(source: str | Path) -> str:
+    if isinstance(source, str) and source in recipe_names():
+        return recipe_text(source)
+    path = Path(source)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            fault = f"the recipe {path} has more than {MAX_BYTES // 1024} KiB: it cannot be a recipe"
+            raise SettingsError(Reason.BAD_SETTING, fault)
+        return data.decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise SettingsError(Reason.BAD_SETTING, _no_recipe(str(source))) from exc
+    except OSError as exc:
+        raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: {exc.strerror or exc}") from exc
+    except ValueError as exc:  # no UTF-8, or a path with a zero byte
+        raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: it is no UTF-8 text") from exc
+
+
+def _no_recipe(name: str) -> str:
+    near = get_close_matches(name, recipe_names(), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"there is no recipe and no file {name!r}, known recipes are {', '.join(recipe_names())}{hint}"
+
+
+def _change(text: str) -> Given:
+    name, found, value = text.partition("=")
+    short, place = tuple(name.strip().split(".")), f"--set {text}"
+    if not found:
+        return Given.failed(f"{place}: it is written NAME=VALUE, such as --set loss.name=focal")
+    paths = ending_in(short)
+    if len(paths) > 1:
+        meant = one_of([".".join(path) for path in paths])
+        return Given.failed(f"{place}: {name.strip()} can mean {meant}; write which")
+    if not paths:
+        return Given.failed(f"{place}: {unknown_field(_within_finetune(short))}")
+    try:
+        return Given.one(paths[0], parse_value(value), place)
+    except ValueError as exc:
+        return Given.failed(f"{place}: {exc}")
+
+
+def _within_finetune(short: tuple[str, ...]) -> tuple[str, ...]:
+    """The path that was probably meant, so that the suggestion comes from the right section."""
+    for start in (short, ("finetune", *short)):
+        if start[:-1] in recipe_fields():
+            return start
+    return short[:1]
+
+
+def _without_empty_sections(values: Any, path: tuple[str, ...]) -> Any:
+    """A section whose lines are all commented out is nothing in YAML; it means that nothing differs."""
+    kept = {}
+    for name, value in values.items():
+        here = recipe_fields().get((*path, name))
+        if value is None and here is not None and here.is_section and "null" not in here.wanted:
+            continue
+        inner = isinstance(value, dict) and here is not None and here.is_section
+        kept[name] = _without_empty_sections(value, (*path, name)) if inner else value
+    return kept

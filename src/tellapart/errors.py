@@ -77,6 +77,12 @@ class Reason(StrEnum):
     TOO_FEW_CLASSES = "too_few_classes"
     TOO_FEW_IMAGES = "too_few_images"
     NO_TEST_DATA = "no_test_data"
+    JOB_DAMAGED = "job_damaged"
+    JOB_DIFFERS = "job_differs"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out_of_memory"
+    PROCESS_DIED = "process_died"
+    COLLAPSED = "collapsed"
     UNKNOWN_NAME = "unknown_name"
     MISSING_EXTRA = "missing_extra"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SPLIT, WORKERS, flag
+from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SPLIT, WORKERS, flag
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading
 
 
 @click.command()
@@ -67,14 +68,7 @@ def bench(
     sample: int,
     seconds: float,
     threads: bool,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    task: str | None,
-    positive: str | None,
-    multilabel: bool | None,
-    regions: bool,
-    allow_outside: bool,
+    reading: Reading,
     split: str,
     seed: int,
     workers: int,
@@ -86,7 +80,6 @@ def bench(
     All see the same images, split and folds; a candidate that fails is listed with its reason. The best is recommended,
     or one that is clearly faster and not worse beyond chance.
     """
-    from tellapart.data.dataset import Dataset
     from tellapart.workflows.bench import BenchOptions, check_report, offline_backbones, write
     from tellapart.workflows.bench import bench as run
     from tellapart.workflows.bench_result import lines
@@ -95,17 +88,7 @@ def bench(
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-bench.html")
     check_report(output)
     asked = candidates(backbones or offline_backbones(store()), sizes_px=sizes, preprocess=specs)
-    dataset = Dataset.read(
-        data,
-        format=data_format,
-        label_map=label_map,
-        task=task,
-        positive=positive,
-        images=images,
-        multilabel=multilabel,
-        regions=regions,
-        allow_outside=allow_outside,
-    )
+    dataset = reading.dataset(data)
     options = BenchOptions(
         images=sample,
         seconds=seconds,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SEEING, WORKERS, data_fix
+from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SEEING, WORKERS
 from tellapart.cli.output import destination, note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading, data_fix
 
 if TYPE_CHECKING:
     from tellapart.workflows.check_result import Checked
@@ -53,14 +54,7 @@ def check(
     fail_on: str,
     backbone: str | None,
     preprocess: str | None,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    task: str | None,
-    positive: str | None,
-    multilabel: bool | None,
-    regions: bool,
-    allow_outside: bool,
+    reading: Reading,
     seed: int,
     workers: int,
     no_cache: bool,
@@ -71,23 +65,12 @@ def check(
     Exit code 4 when something is as bad as --fail-on says, so that CI can stop there. Nothing is changed.
     """
     from tellapart.backbones.registry import DEFAULT_BACKBONE
-    from tellapart.data.dataset import Dataset
     from tellapart.data.repair.fixes import refuse_earlier
     from tellapart.workflows.check import check as run
 
     if proposals is not None:
         refuse_earlier(proposals)
-    dataset = Dataset.read(
-        data,
-        format=data_format,
-        label_map=label_map,
-        task=task,
-        positive=positive,
-        images=images,
-        multilabel=multilabel,
-        regions=regions,
-        allow_outside=allow_outside,
-    )
+    dataset = reading.dataset(data)
     with progress() as shown:
         checked = run(
             dataset,

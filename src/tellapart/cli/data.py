@@ -16,7 +16,6 @@ from tellapart.cli.options import (
     LABEL_MAP,
     OVERWRITE,
     PATH,
-    READING,
     SEED,
     SPLIT,
     VARIANT,
@@ -25,6 +24,7 @@ from tellapart.cli.options import (
 )
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading
 
 if TYPE_CHECKING:
     from tellapart.data.dataset import Dataset
@@ -49,31 +49,12 @@ def data() -> None:
 def import_(
     source: Path,
     output: Path,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    task: str | None,
-    positive: str | None,
-    multilabel: bool | None,
-    regions: bool,
-    allow_outside: bool,
+    reading: Reading,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Read a data set once and keep what was found as one Parquet table (images by reference)."""
-    from tellapart.data.dataset import Dataset
-
-    dataset = Dataset.read(
-        source,
-        format=data_format,
-        label_map=label_map,
-        task=task,
-        positive=positive,
-        images=images,
-        multilabel=multilabel,
-        regions=regions,
-        allow_outside=allow_outside,
-    )
+    dataset = reading.dataset(source)
     dataset.to_parquet(output, overwrite=overwrite)
     _tell(dataset, output, as_json=as_json)
 

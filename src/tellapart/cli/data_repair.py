@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import decode_limits
-from tellapart.cli.options import JSON, PATH, POOL, READING, flag
+from tellapart.cli.options import JSON, PATH, POOL, flag
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading
 
 if TYPE_CHECKING:
     from tellapart.data.repair.diff import Change
@@ -40,35 +41,17 @@ def fix(
     everything: bool,
     new_labels: bool,
     pool: Path | None,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    task: str | None,
-    positive: str | None,
-    multilabel: bool | None,
-    regions: bool,
-    allow_outside: bool,
+    reading: Reading,
     as_json: bool,
 ) -> None:
     """Apply the accepted lines of FIXES (`check --proposals`, `data suggest`) to DATA and write a new revision.
 
     The revision refers to the images: no original is changed or copied. Every command takes it as data.
     """
-    from tellapart.data.dataset import Dataset
     from tellapart.data.hygiene.wording import count
     from tellapart.workflows.repair import fix as run
 
-    dataset = Dataset.read(
-        data,
-        format=data_format,
-        label_map=label_map,
-        task=task,
-        positive=positive,
-        images=images,
-        multilabel=multilabel,
-        regions=regions,
-        allow_outside=allow_outside,
-    )
+    dataset = reading.dataset(data)
     with progress() as shown:
         done = run(
             dataset,

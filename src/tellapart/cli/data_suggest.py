@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, POOL, READING, SEED, SEEING, WORKERS, data_fix
+from tellapart.cli.options import JSON, NO_CACHE, PATH, POOL, SEED, SEEING, WORKERS
 from tellapart.cli.output import destination, note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading, data_fix
 
 if TYPE_CHECKING:
     from tellapart.workflows.suggest_result import Suggested
@@ -51,14 +52,7 @@ def suggest(
     report: Path | None,
     backbone: str | None,
     preprocess: str | None,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    task: str | None,
-    positive: str | None,
-    multilabel: bool | None,
-    regions: bool,
-    allow_outside: bool,
+    reading: Reading,
     seed: int,
     workers: int,
     no_cache: bool,
@@ -69,23 +63,12 @@ def suggest(
     They are those of DATA that have no label, and all of --pool. No label at all is needed to begin. Nothing is changed.
     """
     from tellapart.backbones.registry import DEFAULT_BACKBONE
-    from tellapart.data.dataset import Dataset
     from tellapart.data.repair.fixes import refuse_earlier
     from tellapart.workflows.suggest import suggest as run
 
     if out is not None:
         refuse_earlier(out)
-    dataset = Dataset.read(
-        data,
-        format=data_format,
-        label_map=label_map,
-        task=task,
-        positive=positive,
-        images=images,
-        multilabel=multilabel,
-        regions=regions,
-        allow_outside=allow_outside,
-    )
+    dataset = reading.dataset(data)
     with progress() as shown:
         suggested = run(
             dataset,

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider
-from tellapart.cli.options import FORMAT, IMAGES, JSON, LABEL_MAP, MODEL, NO_CACHE, OUTSIDE, PATH, SEED, WORKERS
+from tellapart.cli.options import JSON, MODEL, NO_CACHE, PATH, SEED, WORKERS
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING_FOR_MODEL, Reading
 
 
 @click.command()
@@ -24,10 +25,7 @@ from tellapart.cli.progress import progress
 )
 @click.option("--split", metavar="NAME", help="Only this split of the data: train, val or test.")
 @click.option("--against", type=PATH, metavar="MODEL", help="Another model to compare with on the same images.")
-@FORMAT
-@IMAGES
-@LABEL_MAP
-@OUTSIDE
+@READING_FOR_MODEL
 @SEED
 @WORKERS
 @NO_CACHE
@@ -38,21 +36,17 @@ def evaluate(
     output: Path | None,
     split: str | None,
     against: Path | None,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    allow_outside: bool,
+    reading: Reading,
     seed: int,
     workers: int,
     no_cache: bool,
     as_json: bool,
 ) -> None:
     """Judge a model on labelled images it has not seen: the same report as after training."""
-    from tellapart.data.dataset import Dataset
     from tellapart.workflows.evaluate import evaluate as run
 
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-evaluation")
-    dataset = Dataset.read(data, format=data_format, label_map=label_map, images=images, allow_outside=allow_outside)
+    dataset = reading.dataset(data)
     with progress() as shown:
         result = run(
             model,

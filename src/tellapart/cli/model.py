@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider
-from tellapart.cli.options import FORMAT, IMAGES, JSON, LABEL_MAP, MODEL, NO_CACHE, OUTSIDE, PATH, SEED, WORKERS
+from tellapart.cli.options import JSON, MODEL, NO_CACHE, PATH, SEED, WORKERS
 from tellapart.cli.output import plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING_FOR_MODEL, Reading
 
 
 @click.group()
@@ -100,10 +101,7 @@ def export(model: Path, output: Path | None, as_json: bool) -> None:
     multiple=True,
     help="Leave this layer in float; may be repeated.",
 )
-@FORMAT
-@IMAGES
-@LABEL_MAP
-@OUTSIDE
+@READING_FOR_MODEL
 @SEED
 @WORKERS
 @NO_CACHE
@@ -116,10 +114,7 @@ def quantize(
     method: str,
     calibration: int,
     keep_float: tuple[str, ...],
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    allow_outside: bool,
+    reading: Reading,
     seed: int,
     workers: int,
     no_cache: bool,
@@ -130,13 +125,12 @@ def quantize(
     DATA is what the model was trained on. The int8 model is judged on the images that were held back then, beside the
     float model; if it loses too much, it is not written.
     """
-    from tellapart.data.dataset import Dataset
     from tellapart.workflows.quantize import quantize as run
     from tellapart.workflows.train import check_outside
 
     output = output or Path(f"{model.resolve().name.removesuffix('.zip')}-int8")
     check_outside(output, data)
-    dataset = Dataset.read(data, format=data_format, label_map=label_map, images=images, allow_outside=allow_outside)
+    dataset = reading.dataset(data)
     with progress() as shown:
         result = run(
             model,

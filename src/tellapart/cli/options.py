@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
-from shlex import quote
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from tellapart.cli.environment import workers
 from tellapart.errors import Reason, SpecError
@@ -34,6 +33,28 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
         return command
 
     return decorate
+
+
+def gathered(name: str, make: Callable[[Mapping[str, Any]], Any], *options: Option[Any]) -> Option[Any]:
+    """Options that reach the command as one argument `name`: what `make` makes of their values, by variable."""
+    theirs = _variables(options)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def gathering(**values: Any) -> Any:
+            return command(**{name: make({one: values.pop(one) for one in theirs})}, **values)
+
+        decorated: Callable[..., Any] = several(*options)(gathering)
+        return decorated
+
+    return decorate
+
+
+def _variables(options: Iterable[Option[Any]]) -> list[str]:
+    def nothing() -> None:
+        """Takes the options, so that their variables can be read."""
+
+    return [str(option.name) for option in several(*options)(nothing).__click_params__]
 
 
 MODEL = click.argument("model", type=PATH)
@@ -81,39 +102,6 @@ SEEING = several(
         help="Such as 'decode|upright|fit(224)'.  [default: what the backbone was made for]",
     ),
 )
-
-# How a data set is read, wherever one may be of any kind; the names are those of `Dataset.read`.
-READING = several(
-    FORMAT,
-    IMAGES,
-    LABEL_MAP,
-    click.option(
-        "--task",
-        type=click.Choice(["binary", "multiclass", "multilabel"]),
-        help="Kind of task.  [default: by the data]",
-    ),
-    click.option("--positive", metavar="LABEL", help="The class that a binary task looks for."),
-    click.option("--multilabel/--single-label", default=None, help="Merge or refuse rows that name the same image."),
-    flag("--regions", "regions", "One sample per annotated box or polygon."),
-    OUTSIDE,
-)
-
-
-_READ_BY = ("data_format", "images", "label_map", "task", "positive", "multilabel", "regions", "allow_outside")
-
-
-def data_fix(data: Path, fixes: Path, *more: str) -> str:
-    """The command that applies a list of fixes to the data, which it must read as the command that runs now did."""
-    return " ".join(["tellapart data fix", *map(quote, map(str, (data, fixes))), *_read_by(), *more, "-o NEWDATA"])
-
-
-def _read_by() -> Iterator[str]:
-    context = click.get_current_context()
-    for option in context.command.params:
-        if option.name in _READ_BY and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-            value = context.params[option.name]
-            names = option.secondary_opts if value is False else option.opts
-            yield names[0] if isinstance(value, bool) else f"{names[0]} {quote(str(value))}"
 
 
 def parse_rois(texts: Iterable[str]) -> list[Roi]:

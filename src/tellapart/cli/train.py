@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, READING, SEED, SPLIT, WORKERS
+from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SPLIT, WORKERS
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading
 
 
 @click.command()
@@ -65,14 +66,7 @@ def train(
     output: Path | None,
     backbone: str,
     preprocess: str | None,
-    data_format: str | None,
-    images: Path | None,
-    label_map: Path | None,
-    task: str | None,
-    positive: str | None,
-    multilabel: bool | None,
-    regions: bool,
-    allow_outside: bool,
+    reading: Reading,
     aim: str,
     costs: Path | None,
     class_weight: str,
@@ -89,23 +83,12 @@ def train(
 
     Checks, splits without leaks, fits, calibrates, chooses thresholds, evaluates, writes the model and its report.
     """
-    from tellapart.data.dataset import Dataset
     from tellapart.workflows.train import check_outside
     from tellapart.workflows.train import train as run
 
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-model")
     check_outside(output, data)
-    dataset = Dataset.read(
-        data,
-        format=data_format,
-        label_map=label_map,
-        task=task,
-        positive=positive,
-        images=images,
-        multilabel=multilabel,
-        regions=regions,
-        allow_outside=allow_outside,
-    )
+    dataset = reading.dataset(data)
     with progress() as shown:
         classifier = run(
             dataset,

@@ -38,7 +38,7 @@ def test_unknown_names_get_a_suggestion() -> None:
     assert caught.value.reason is Reason.BACKBONE_UNKNOWN
     assert str(caught.value) == (
         "there is no backbone 'clasic'; did you mean 'classic'? "
-        "(known: builtin, builtin-int8, classic; by name timm/… or hf://…; or the path of a file that ends in .onnx or "
+        "(known: builtin, builtin-int8, classic, hog; by name timm/… or hf://…; or the path of a file that ends in .onnx or "
         ".safetensors)"
     )
 

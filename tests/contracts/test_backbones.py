@@ -12,6 +12,7 @@ from tests.builders_onnx import tiny_backbone_bytes
 
 from tellapart.backbones.classic import classic_bytes
 from tellapart.backbones.convert import convert
+from tellapart.backbones.hog import hog_bytes
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.protocol import Backbone, BackboneCard
 from tellapart.backbones.source_card import SourceCard
@@ -19,6 +20,7 @@ from tellapart.backbones.source_card import SourceCard
 CARD = SourceCard("net", "MIT", "a test", size=(32, 40), mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 BACKBONES = {
     "classic": classic_bytes,
+    "hog": hog_bytes,
     "tiny": tiny_backbone_bytes,
     "tiny without a map": lambda: tiny_backbone_bytes(feature_map=False),
     "converted NCHW": lambda: convert(classifier_net("NCHW"), CARD).data,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 KEPT = ("first", "last")
 """Layers that can be left in float by name."""
 
+_HISTOGRAMS = tuple(f"tellapart.backbones.{name}" for name in ("classic", "hog", "sift"))
+"""Sources on cards of backbones that count gradients instead of weighting them."""
+
 _WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 _INTEGER = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 
@@ -39,7 +42,7 @@ def parsed(data: bytes) -> tuple[onnx.ModelProto, BackboneCard]:
     card = BackboneCard.from_json(cards[0])
     if any(node.op_type in _INTEGER or node.op_type.startswith("QLinear") for node in model.graph.node):
         raise _invalid(f"the backbone {card.name!r} is in int8 already; quantise the float file it was made of")
-    if card.source == "tellapart.backbones.classic":
+    if card.source in _HISTOGRAMS:
         raise _invalid(
             f"the backbone {card.name!r} has no trained weights that int8 could make smaller or faster, and its histograms "
             "would lose their precision; quantise models with a trained network"

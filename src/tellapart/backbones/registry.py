@@ -30,10 +30,17 @@ def _classic() -> bytes:
     return classic_bytes()
 
 
+def _hog() -> bytes:
+    from tellapart.backbones.hog import hog_bytes
+
+    return hog_bytes()
+
+
 BACKBONES: dict[str, BackboneFactory] = {
     "builtin": partial(_shipped_file, "builtin"),
     "builtin-int8": partial(_shipped_file, "builtin-int8"),
     "classic": _classic,
+    "hog": _hog,
 }
 """Every backbone that needs no file."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tellapart.image.preprocess import PreprocessSpec
     from tellapart.image.types import DecodeLimits, RgbImage
     from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
+    from tellapart.settings.recipe import Recipe
     from tellapart.workflows.check import check
     from tellapart.workflows.evaluate import evaluate
     from tellapart.workflows.suggest import suggest
@@ -58,6 +59,7 @@ _HOME = {
     "Prediction": "tellapart.records",
     "PreprocessSpec": "tellapart.image.preprocess",
     "Reason": "tellapart.errors",
+    "Recipe": "tellapart.settings.recipe",
     "Refusal": "tellapart.records",
     "RgbImage": "tellapart.image.types",
     "Roi": "tellapart.records",
@@ -89,6 +91,7 @@ __all__ = [
     "Prediction",
     "PreprocessSpec",
     "Reason",
+    "Recipe",
     "Refusal",
     "RgbImage",
     "Roi",

@@ -13,7 +13,7 @@ from tellapart.errors import Reason, SettingsError
 from tellapart.settings.given import Given
 from tellapart.settings.recipe import Augmentation, Finetune, Loss, Recipe
 from tellapart.settings.recipe_fields import recipe_fields
-from tellapart.settings.recipe_file import MAX_BYTES, as_yaml, differences, read_recipe
+from tellapart.settings.recipe_file import MAX_BYTES, as_yaml, differences, for_card, read_recipe, recipe_with
 
 
 def written(folder: Path, text: str) -> Path:
@@ -40,7 +40,9 @@ def test_a_file_says_what_differs(tmp_path: Path) -> None:
 
 
 def test_options_go_before_the_recipe_and_changes_before_options(tmp_path: Path) -> None:
-    path = written(tmp_path, "backbone: a\nsize: 64\nfinetune: {epochs: 1, batch_size: 4, dropout: 0.5}\n")
+    path = written(
+        tmp_path, "method: finetune\nbackbone: a\nsize: 64\nfinetune: {epochs: 1, batch_size: 4, dropout: 0.5}\n"
+    )
     options = Given({"size": 96, "finetune": {"epochs": 2, "batch_size": 8}})
     recipe = read_recipe(path, options=options, changes=["epochs=3", "finetune.epochs=4"])
     assert (recipe.backbone, recipe.size) == ("a", 96)
@@ -48,7 +50,9 @@ def test_options_go_before_the_recipe_and_changes_before_options(tmp_path: Path)
 
 
 def test_sections_are_joined_and_not_replaced() -> None:
-    recipe = read_recipe(changes=["loss={name: focal, gamma: 3}", "finetune.loss.gamma=1", "loss={smoothing: 0.1}"])
+    recipe = read_recipe(
+        changes=["method=finetune", "loss={name: focal, gamma: 3}", "finetune.loss.gamma=1", "loss={smoothing: 0.1}"]
+    )
     assert recipe.finetune.loss == Loss(name="focal", gamma=1, smoothing=0.1)
 
 
@@ -65,11 +69,11 @@ def test_sections_are_joined_and_not_replaced() -> None:
     ],
 )
 def test_a_change_names_the_end_of_a_path_and_a_yaml_value(change: str, expected: Finetune) -> None:
-    assert read_recipe(changes=[change]).finetune == expected
+    assert read_recipe(changes=["method=finetune", change]).finetune == expected
 
 
 def test_the_head_is_the_recipe_s_own_and_not_a_way_to_tune() -> None:
-    assert read_recipe(changes=["head=svm", "size=64"]) == Recipe(head="svm", size=64)
+    assert read_recipe(changes=["method=hog", "head=svm"]) == Recipe(method="hog", head="svm")
 
 
 def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
@@ -116,17 +120,13 @@ def test_a_fault_of_an_option_names_the_option() -> None:
         ("epochs=[1", "it is not YAML near line 1: expected ',' or ']', but got '<stream end>'"),
         ("epochs=1\nsize: 3", "it is more than one value"),
         ("dropout=.nan", "finetune.dropout is a number of at least 0 and below 1, got '.nan'"),
-        ("finetune=", None),
         ("epochs=", "finetune.epochs is a whole number of at least 1, got nothing"),
         ("mixup=yes", "finetune.augmentation.mixup is a number of at least 0 or null, got 'yes'"),
         ("loss=[focal]", "finetune.loss is a section of names and values, got a list"),
     ],
 )
-def test_what_is_said_about_a_change(change: str, told: str | None) -> None:
-    if told is None:
-        assert read_recipe(changes=[change]) == Recipe()
-    else:
-        assert fault(None, change) == f"the options cannot be used: --set {change}: {told}"
+def test_what_is_said_about_a_change(change: str, told: str) -> None:
+    assert fault(None, change) == f"the options cannot be used: --set {change}: {told}"
 
 
 @pytest.mark.parametrize(
@@ -211,3 +211,43 @@ def test_any_text_gives_a_recipe_or_one_error(text: str) -> None:
 
     found = parse(text)
     assert isinstance(found.values, dict) or found.faults
+
+
+def test_the_card_of_a_model_tells_no_paths_and_no_addresses(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
+    changes = [f"backbone={tmp_path}/net.onnx", f"teacher={tmp_path}/big", "mlflow=http://me:secret@host"]
+    assert for_card(read_recipe(changes=["method=finetune", *changes])) == {
+        "method": "finetune",
+        "backbone": "net.onnx",
+        "finetune": {"distillation": {"teacher": "big"}},
+    }
+    assert for_card(Recipe(backbone="timm/resnet18")) == {"backbone": "timm/resnet18"}
+
+
+def test_what_would_do_nothing_with_the_method_is_refused() -> None:
+    options = Given.one(("finetune", "epochs"), 3, "--epochs")
+    assert fault(None, "loss.name=focal", options=options) == (
+        "the options cannot be used: --epochs works with the method 'finetune', not 'probe'; "
+        "--set loss.name works with the method 'finetune', not 'probe'"
+    )
+    assert fault(None, "method=sift", "backbone=builtin") == (
+        "the options cannot be used: --set backbone works with the method 'probe', 'finetune' or 'few-shot', not 'sift'"
+    )
+    assert fault(None, "head=svm").endswith("--set head works with the method 'hog' or 'sift', not 'probe'")
+
+
+def test_what_a_recipe_says_for_another_method_stays(tmp_path: Path) -> None:
+    path = written(tmp_path, "method: finetune\nhead: svm\nfinetune: {epochs: 3}\n")
+    assert read_recipe(path, changes=["method=probe"]).finetune.epochs == 3
+
+
+def test_size_and_preprocess_exclude_each_other() -> None:
+    assert fault(None, "size=64", "preprocess=decode|upright|fit(32)") == (
+        "the options cannot be used: preprocess names its size itself: leave out it or size, got 64"
+    )
+
+
+def test_own_fields_beside_a_recipe_have_the_last_word() -> None:
+    assert recipe_with("defects", method=None, size=64).size == 64
+    with pytest.raises(SettingsError, match=r"^the options cannot be used: aim is text, got 3$"):
+        recipe_with(aim=3)

@@ -106,4 +106,6 @@ def test_other_words_are_refused_before_anything_is_read() -> None:
     with pytest.raises(SettingsError) as caught:
         ta.train("no/such/data", label_noise="maybe")
     assert caught.value.reason is Reason.BAD_SETTING
-    assert str(caught.value) == "label noise is to 'keep', 'drop' or 'downweight', got 'maybe'"
+    assert str(caught.value) == (
+        "the options cannot be used: label_noise is 'keep', 'drop' or 'downweight', got 'maybe'"
+    )

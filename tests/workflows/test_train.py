@@ -313,7 +313,7 @@ def test_a_missing_cost_table_is_a_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"class_weight": "heavy"}, "the class weight is 'balanced' or 'none', got 'heavy'"),
+        ({"class_weight": "heavy"}, "the options cannot be used: class_weight is 'balanced' or 'none', got 'heavy'"),
         ({"split": "none"}, "the split is 'grouped' or 'random', got 'none'"),
         ({"aim": "least_cost"}, "the aim least_cost needs a cost table (rows actual, columns predicted)"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tellapart.settings.given import Given, Path
+from tellapart.settings.recipe import Recipe
 from tellapart.settings.recipe_fields import names_in, one_of, recipe_fields
 
 
@@ -53,6 +54,29 @@ def unknown_field(path: Path) -> str:
         meant = [repr(".".join(other)) for other in recipe_fields() if other[-1] in elsewhere]
         return f"{message}; did you mean {one_of(meant)}?"
     return f"{message}, known are {', '.join(here)}"
+
+
+# Fields, and the methods that heed them.
+_HEEDED_BY: dict[str, tuple[str, ...]] = {
+    "finetune": ("finetune",),
+    "backbone": ("probe", "finetune", "few-shot"),
+    "head": ("hog", "sift"),
+}
+
+
+def contradictions(recipe: Recipe, asked: Given) -> list[str]:
+    """What cannot go together in a recipe, and what was asked for beside it and would do nothing with its method."""
+    found = []
+    if recipe.size is not None and recipe.preprocess is not None:
+        found.append(f"preprocess names its size itself: leave out it or size, got {recipe.size}")
+    for path, place in asked.places.items():
+        methods = _HEEDED_BY.get(path[0], (recipe.method,))
+        if recipe.method not in methods:
+            told = place.partition("=")[0] or ".".join(path)
+            found.append(
+                f"{told} works with the method {one_of([repr(name) for name in methods])}, not {recipe.method!r}"
+            )
+    return found
 
 
 def shown(value: object) -> str:

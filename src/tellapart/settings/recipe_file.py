@@ -13,7 +13,7 @@ from tellapart.errors import Reason, SettingsError
 from tellapart.settings.given import Given, together
 from tellapart.settings.named_recipes import recipe_names, recipe_text
 from tellapart.settings.recipe import Recipe
-from tellapart.settings.recipe_faults import faults_of, unknown_field
+from tellapart.settings.recipe_faults import contradictions, faults_of, unknown_field
 from tellapart.settings.recipe_fields import ending_in, one_of, recipe_fields
 from tellapart.settings.recipe_yaml import parse, parse_value
 
@@ -31,10 +31,12 @@ def read_recipe(
     Raises:
         SettingsError: `bad_setting`, with every fault in one sentence each and the line or option it stands in.
     """
-    whole = together([_given(source), options or Given(), *map(_change, changes)])
+    asked = together([options or Given(), *map(_change, changes)])
+    whole = _given(source).then(asked)
     faults = list(whole.faults)
     try:
         recipe = Recipe.model_validate(_without_empty_sections(whole.values, ()))
+        faults += contradictions(recipe, asked)
     except ValidationError as exc:
         faults += faults_of(exc, whole)
     if faults:
@@ -42,9 +44,26 @@ def read_recipe(
     return recipe
 
 
+def recipe_with(source: Recipe | str | Path | None = None, **values: Any) -> Recipe:
+    """`read_recipe` where each of the recipe's own fields in `values` that is not None has the last word."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return read_recipe(source, options=Given(given, {(name,): "" for name in given}))
+
+
 def differences(recipe: Recipe) -> dict[str, Any]:
     """What differs from the defaults, as plain values for JSON and YAML."""
     return recipe.model_dump(mode="json", exclude_defaults=True)
+
+
+def for_card(recipe: Recipe) -> dict[str, Any]:
+    """`differences` for a model that others get: of the user's files the names alone, and no address of a server."""
+    tidy: dict[str, Any] = {} if not Path(recipe.backbone).is_file() else {"backbone": Path(recipe.backbone).name}
+    finetune: dict[str, Any] = {"mlflow": None}
+    if recipe.finetune.distillation is not None:
+        teacher = Path(recipe.finetune.distillation.teacher).name
+        finetune["distillation"] = recipe.finetune.distillation.model_copy(update={"teacher": teacher})
+    tidy["finetune"] = recipe.finetune.model_copy(update=finetune)
+    return differences(recipe.model_copy(update=tidy))
 
 
 def as_yaml(recipe: Recipe) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.backbones.registry import load_backbone
 from tellapart.backbones.store import Store
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.enclosures import Enclosures
@@ -25,7 +26,8 @@ from tellapart.evaluation.report import Background
 from tellapart.heads.aims import Aim
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
-from tellapart.training.label_noise import label_noise as noise_setting
+from tellapart.settings.recipe import Recipe
+from tellapart.settings.recipe_file import for_card, recipe_with
 from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.cheap_checks import cheap_lines
 from tellapart.workflows.costs import cost_matrix, read_costs
@@ -46,13 +48,16 @@ def train(
     data: Dataset | str | Path,
     *,
     output: str | Path | None = None,
-    backbone: str | Path = DEFAULT_BACKBONE,
+    recipe: Recipe | str | Path | None = None,
+    method: str | None = None,
+    backbone: str | Path | None = None,
     store: Store | None = None,
+    size: int | None = None,
     preprocess: str | None = None,
-    aim: str = "best_f1",
+    aim: str | None = None,
     costs: str | Path | None = None,
-    class_weight: str = "balanced",
-    label_noise: str = "keep",
+    class_weight: str | None = None,
+    label_noise: str | None = None,
     split: str = "grouped",
     name: str | None = None,
     golden: int = 6,
@@ -66,10 +71,12 @@ def train(
     """Train a classifier on labelled images and judge it on images it has not seen.
 
     `data` is a data set or anything `Dataset.read` takes. `output` names a model folder (or .zip) to write; a model that
-    lies there is replaced, and images it knew stay in their split. `backbone` is a name or file as `load_backbone` takes it,
-    `store` where added ones are kept (None: the user's cache folder). `aim` chooses thresholds: best_f1, precision>=p,
-    recall>=r, least_cost (with a cost table `costs`), argmax. `class_weight` is "balanced" or "none". `label_noise` says
-    what labels of the training split do that are probably wrong: "keep" counting, "drop" out, "downweight". `split` is
+    lies there is replaced, and images it knew stay in their split. `recipe` says how to train: a value, the name of one that
+    ships (`tellapart recipes list`), or a YAML file (docs/recipes.md); without one the defaults of `Recipe` hold. What is
+    named beside it has the last word: `method`, `backbone` (a name or file as `load_backbone` takes it), `size` in pixels or
+    `preprocess`, `aim` (best_f1, precision>=p, recall>=r, least_cost with a cost table `costs`, argmax), `class_weight`
+    ("balanced", "none") and `label_noise`, what labels of the training split do that are probably wrong ("keep" counting,
+    "drop" out, "downweight"). `store` is where added backbones are kept (None: the user's cache folder). `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
     verify it. `provider` is "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
     carries its evaluation and its report.
@@ -81,16 +88,28 @@ def train(
         check_target(output)
         if not isinstance(data, Dataset):
             check_outside(output, data)
+    asked = recipe_with(
+        recipe,
+        method=method,
+        backbone=None if backbone is None else str(backbone),
+        size=size,
+        preprocess=preprocess,
+        aim=aim,
+        class_weight=class_weight,
+        label_noise=label_noise,
+    )
+    if asked.method != "probe":
+        raise SettingsError(Reason.BAD_SETTING, f"this version trains by the method 'probe', not by {asked.method!r}")
     memory = remember(None if output is None else Path(output), how=split)
     options = ProbeOptions(
-        Aim.parse(aim, costs=None if costs is None else read_costs(costs)),
-        _weight(class_weight),
+        Aim.parse(asked.aim, costs=None if costs is None else read_costs(costs)),
+        None if asked.class_weight == "none" else asked.class_weight,
         seed,
-        noise_setting(label_noise),
+        asked.label_noise,
     )
-    network = load_backbone(backbone, provider=provider, store=store)
+    network = load_backbone(asked.backbone, provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
-    spec = PreprocessSpec.parse(preprocess) if preprocess else own_spec(network, dataset, limits)
+    spec = _spec(asked, network, dataset, limits)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     schema = schema_of(dataset)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
@@ -98,7 +117,7 @@ def train(
     progress("finding near-duplicates", 0, 0)
     parted = partition(images, schema, how=split, memory=memory, seed=seed, cache_dir=embedder.cache_dir)
     work = Work(dataset, Fitting(images, schema, parted, options, embedder), memory)
-    classifier = work.classifier(name or _name(output), golden, progress)
+    classifier = work.classifier(name or _name(output), golden, progress, Story({"recipe": for_card(asked)}))
     return classifier if output is None else classifier.save(output)
 
 
@@ -130,14 +149,16 @@ class Work:
     fitting: Fitting
     memory: Memory
 
-    def classifier(self, name: str, n_golden: int, progress: Progress) -> Classifier:
+    def classifier(self, name: str, n_golden: int, progress: Progress, story: Story = Story()) -> Classifier:
         """Fit, judge and describe."""
         started = time.perf_counter()
         progress("fitting the head", 0, 0)
         classifier, probe = self.fitting.fit(name)
         progress("evaluating", 0, 0)
         held = self.fitting.judge(classifier, probe)
-        return self.describe(classifier, probe, held, started=started, n_golden=n_golden, progress=progress)
+        return self.describe(
+            classifier, probe, held, started=started, n_golden=n_golden, progress=progress, story=story
+        )
 
     def describe(
         self,
@@ -241,10 +262,12 @@ def _noted(summary: list[str]) -> list[str]:
     return [line.removeprefix(_NOISE) for line in summary if line.startswith(_NOISE)]
 
 
-def _weight(text: str) -> Any:
-    if text not in ("balanced", "none"):
-        raise SettingsError(Reason.BAD_SETTING, f"the class weight is 'balanced' or 'none', got {text!r}")
-    return None if text == "none" else text
+def _spec(recipe: Recipe, network: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
+    if recipe.preprocess is not None:
+        return PreprocessSpec.parse(recipe.preprocess)
+    if recipe.size is not None:
+        return PreprocessSpec.parse(network.default_spec).at_size(recipe.size)
+    return own_spec(network, dataset, limits)
 
 
 def _name(output: str | Path | None) -> str:

@@ -70,11 +70,13 @@ def gathered(rows: Tensor) -> Tensor:
     """
     if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
         return rows
+    from torch.distributed.nn.functional import all_gather  # the one that gradients flow through
+
     lengths = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(distributed.get_world_size())]
     distributed.all_gather(lengths, torch.tensor([len(rows)], device=rows.device))
     longest = int(max(lengths))
     padded = functional.pad(rows, (0, 0, 0, longest - len(rows)))
-    parts = torch.distributed.nn.functional.all_gather(padded)
+    parts = all_gather(padded)
     return torch.cat([part[: int(length)] for part, length in zip(parts, lengths, strict=True)])
 
 

@@ -27,7 +27,7 @@ _POWER: dict[SamplerName, float] = {"shuffle": 1.0, "square_root": 0.5, "balance
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one process computes at once: `indices` int64 (m,) of images.
+    """What one process computes at once: `indices` int64 (m,) of images, `positions` int64 (m,) their places in the epoch.
 
     `weight` is what its mean loss is multiplied by, so that the mean over processes and accumulated parts is the mean of the
     whole batch although their sizes differ by one. It is 1 where they do not.
@@ -35,6 +35,7 @@ class Part:
 
     indices: Ints
     weight: float
+    positions: Ints
 
 
 class EpochSampler:
@@ -77,9 +78,10 @@ class EpochSampler:
 
     def parts(self, epoch: int, *, rank: int = 0, world: int = 1, accumulate: int = 1) -> list[Part]:
         """What process `rank` of `world` computes: `steps` × `accumulate` parts, in their order."""
+        order = self.indices(epoch)
         return [
-            Part(own, len(own) * world * accumulate / len(batch))
-            for batch in self.batches(epoch)
+            Part(order[own], len(own) * world * accumulate / len(batch), own)
+            for batch in np.array_split(np.arange(self.n), self.steps)
             for own in np.array_split(batch[rank::world], accumulate)
         ]
 

@@ -33,16 +33,19 @@ def make_schedule(optimizer: Optimizer, schedule: Schedule, epochs: int, steps_p
 
 
 def end_epoch(schedule: LambdaLR, loss: float) -> None:
-    """Tell what the epoch ended with (lower is better); only plateau listens, and the next `step` acts on it."""
+    """Tell what the epoch ended with (lower is better), after its last `step`; only plateau listens."""
     rate = schedule.lr_lambdas[0]
     assert isinstance(rate, Rate)
     rate.end_epoch(loss)
+    rates = [base * rate(schedule.last_epoch) for base in schedule.base_lrs]
+    schedule._last_lr = rates  # what its state_dict holds
+    _set(schedule, rates)
 
 
 class Rate:
     """Share (0 to 1] of the highest rate at a step, counted from 0.
 
-    The warm-up is linear and takes at most half of the steps. After it `cosine` falls to the floor at the last step,
+    The warm-up is linear and takes at most half of the steps. After it `cosine` falls to the floor until the end,
     `constant` stays, and `plateau` falls to a tenth after 3 epochs without a gain, never below the floor. `one_cycle` has a
     rise of its own: three tenths of the steps up, the rest down to the floor, both along a cosine.
     """
@@ -63,7 +66,7 @@ class Rate:
             return 1.0
         if self.name == "plateau":
             return max(self.floor, DROP**self.drops)
-        return _between(1.0, self.floor, self._progress(step, self.warmup, self.steps - 1))
+        return _between(1.0, self.floor, self._progress(step, self.warmup, self.steps))
 
     def end_epoch(self, loss: float) -> None:
         """Count the epochs without a gain; NaN is none."""
@@ -78,7 +81,7 @@ class Rate:
         top = round(RISE * (self.steps - 1))
         if step < top:
             return _between(START, 1.0, self._progress(step, 0, top))
-        return _between(1.0, self.floor, self._progress(step, top, self.steps - 1))
+        return _between(1.0, self.floor, self._progress(step, top, self.steps))
 
     @staticmethod
     def _progress(step: int, first: int, last: int) -> float:
@@ -93,5 +96,9 @@ def _between(start: float, end: float, progress: float) -> float:
 def restored(schedule: LambdaLR, state: dict[str, Any]) -> None:
     """Put back a `state_dict` and the rates it stood at."""
     schedule.load_state_dict(dict(state))
-    for group, rate in zip(schedule.optimizer.param_groups, schedule.get_last_lr(), strict=True):
+    _set(schedule, schedule.get_last_lr())
+
+
+def _set(schedule: LambdaLR, rates: list[float]) -> None:
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tellapart.settings.recipe import Augmentation, Preset
+from tellapart.training.augmentation.explanation import changes, keeps
 
 _OFF = Augmentation(
     preset="none",
@@ -65,12 +66,11 @@ PRESETS: dict[str, Augmentation] = {
     "orientation-matters": _preset(
         "orientation-matters",
         rotation_degrees=5.0,
-        crop=0.75,
+        crop=0.8,
         brightness=0.2,
         saturation=0.2,
         hue=0.02,
         blur=0.1,
-        erasing=0.1,
     ),
     "small-defects": _preset(
         "small-defects",
@@ -100,3 +100,15 @@ def resolved(augmentation: Augmentation) -> Augmentation:
     """The same with every field filled: what is None comes from the preset."""
     own = augmentation.model_dump(exclude_none=True)
     return PRESETS[augmentation.preset].model_copy(update=own)
+
+
+def explain(augmentation: Augmentation) -> list[str]:
+    """What it is for and what differs from the preset, what it keeps, what it changes: three sentences without a stop."""
+    full, plain = resolved(augmentation), PRESETS[augmentation.preset]
+    differs = [name for name in Augmentation.model_fields if getattr(full, name) != getattr(plain, name)]
+    told = ", ".join(f"{name} {_written(getattr(full, name))}" for name in differs)
+    return [f"{full.preset}: {FOR[full.preset]}{f'; here with {told}' if told else ''}", keeps(full), changes(full)]
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -43,13 +43,14 @@ class Probe:
     """A finished head with everything it needs to answer, and the out-of-fold answers it was tuned on.
 
     `probabilities` float32 (n, k) are calibrated and out of fold, `usable` bool (n,) where they mean something. `doubted`
-    says what was done about labels that are probably wrong, None where they are kept.
+    says what was done about labels that are probably wrong, None where they are kept. `C` is None and `n_folds` 0 where the
+    head was not fitted by cross-validation.
     """
 
     head: LinearHead
     thresholds: Thresholds
     ood: OodDetector
-    C: float
+    C: float | None
     n_folds: int
     probabilities: Floats
     usable: NDArray[np.bool_]

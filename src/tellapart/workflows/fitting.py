@@ -90,7 +90,13 @@ class Fitting:
             self.schema,
             self.options,
         )
-        return self._assemble(name, probe), probe
+        head = {
+            "kind": "linear",
+            "C": probe.C,
+            "class_weight": str(self.options.class_weight or "none"),
+            "label_noise": self.options.label_noise,
+        }
+        return self.assemble(name, probe, head), probe
 
     def judge(self, classifier: Classifier, probe: Probe) -> HeldBack:
         """Its answers for the images that judge.
@@ -121,7 +127,8 @@ class Fitting:
             return train | val, test
         return (train, val) if val.any() else (train, np.zeros(len(train), bool))
 
-    def _assemble(self, name: str, probe: Probe) -> Classifier:
+    def assemble(self, name: str, probe: Probe, head: dict[str, Any]) -> Classifier:
+        """A classifier with a bare card; `head` says there how the head was fitted."""
         network, spec = self.embedder.backbone, self.embedder.spec
         card = ModelCard(
             name=name,
@@ -129,12 +136,7 @@ class Fitting:
             preprocess=str(spec),
             preprocess_hash=spec.hash,
             backbone={**asdict(network.card), "sha256": network.sha256},
-            head={
-                "kind": "linear",
-                "C": probe.C,
-                "class_weight": str(self.options.class_weight or "none"),
-                "label_noise": self.options.label_noise,
-            },
+            head=head,
             thresholds=probe.thresholds.to_json(),
             calibration={
                 "temperature": [float(t) for t in probe.head.calibration.temperature],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -14,15 +12,24 @@ from typing import Any
 
 from tellapart.backbones.apart import run_apart
 from tellapart.backbones.hub import Repository
-from tellapart.backbones.licences import FREE, UNKNOWN, check_accepted, normalised, strictest
+from tellapart.backbones.licences import FREE, normalised
 from tellapart.backbones.named import HubName, TimmName, parse_name
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.source_card import SourceCard
 from tellapart.backbones.store import Entry, Store
+from tellapart.backbones.timm_files import (
+    Announce,
+    checked_licence,
+    config_beside,
+    fetch_timm,
+    origin_of,
+    read_object,
+    read_text,
+    stated_licence,
+)
 from tellapart.errors import BackboneError, Reason
 from tellapart.extras import require
 
-Announce = Callable[[str], None]
 announce_by_log: Announce = logging.getLogger("tellapart.backbones").warning
 
 _FIRST_LOAD = "tellapart.backbones.first_load:first_load"
@@ -65,7 +72,7 @@ def prepare_file(path: Path, store: Store, *, announce: Announce = announce_by_l
         BackboneError: `backbone_invalid`.
         MissingExtra: for a checkpoint without torch and timm.
     """
-    config = _config_beside(path)
+    config = config_beside(path)
     name = _content_name(path, config)
     if store.get(name) is not None:
         return store.verified(name)
@@ -89,8 +96,9 @@ def _file_job(path: Path, config: Path | None) -> tuple[str, dict[str, Any]]:
     if config is None:
         raise _invalid(f"{path} needs timm's description of its network beside it: config.json (or {path.stem}.json)")
     values = read_object(config)
-    licence = strictest(_text(_object(values, "pretrained_cfg"), "license"), _text(values, "license"))
-    name = _text(values, "architecture") or path.stem
+    licence = stated_licence(values)
+    architecture = values.get("architecture")
+    name = architecture if isinstance(architecture, str) else path.stem
     facts = {"name": name, "source": path.name, "licence": licence, "size": None}
     return _FROM_TIMM, {"weights": str(path), "config": str(config), **facts}
 
@@ -105,41 +113,29 @@ class _Addition:
     def from_timm(self, wanted: TimmName) -> Entry:
         _need_torch()
         tag = wanted.tag or run_apart(_PREFERRED_TAG, self.name, {"model": wanted.model})
-        repository = Repository(f"timm/{wanted.model}.{tag}")
-        config = repository.fetch("config.json")
-        stated = _text(_object(read_object(config), "pretrained_cfg"), "license")
-        licence = self._check_licence(repository, stated, repository.licence())
-        weights = repository.fetch("model.safetensors")
-        self._say_converting(weights)
-        facts = {"name": self.name, "source": _origin(weights), "licence": licence, "size": wanted.size}
-        return self._keep(
-            *_made(f"the network {self.name}", _FROM_TIMM, {"weights": str(weights), "config": str(config), **facts})
-        )
+        found = fetch_timm(self.name, wanted.model, tag, accepted=self.accepted, announce=self.announce)
+        self._say_converting(found.weights)
+        facts = {"name": self.name, "source": found.source, "licence": found.licence, "size": wanted.size}
+        files = {"weights": str(found.weights), "config": str(found.config)}
+        return self._keep(*_made(f"the network {self.name}", _FROM_TIMM, files | facts))
 
     def from_hub(self, wanted: HubName) -> Entry:
         repository = Repository(wanted.repo, wanted.revision)
         beside = repository.fetch_if_there(str(PurePosixPath(wanted.file).with_suffix(".json")))
         card = SourceCard.from_json(read_text(beside)) if beside else None
-        licence = self._check_licence(repository, card.licence if card else None, repository.licence())
+        stated = (card.licence if card else None, repository.licence())
+        licence = checked_licence(self.name, repository, stated, self.accepted, self.announce)
         if card is None:
             card = _card_from_transformers(repository, self.name, licence)
         network = repository.fetch(wanted.file)
         self._say_converting(network)
-        identity = {"name": self.name, "licence": licence, "source": _origin(network)}
+        identity = {"name": self.name, "licence": licence, "source": origin_of(network)}
         card = replace(card, name=self.name, licence=licence, source=identity["source"])
         arguments = {"source": str(network), "card": card.to_json(), "identity": identity}
         return self._keep(*_made(f"the network {self.name}", _FIRST_LOAD, arguments))
 
     def _keep(self, data: bytes, difference: float) -> Entry:
         return self.store.add(self.name, data, OnnxBackbone.open(data).card, difference)
-
-    def _check_licence(self, repository: Repository, *stated: str | None) -> str:
-        """The strictest of what is stated in several places, shown and then let through or not."""
-        licence = strictest(*stated)
-        shown = "not stated" if licence == UNKNOWN else licence
-        self.announce(f"{self.name}: weights from {repository.url}, licence {shown}")
-        check_accepted(self.name, licence, self.accepted, where=repository.url)
-        return licence
 
     def _say_converting(self, weights: Path) -> None:
         self.announce(f"{self.name}: {weights.stat().st_size / 1e6:.1f} MB, converting to ONNX (once)")
@@ -158,13 +154,6 @@ def _made(about: str, job: str, arguments: dict[str, Any]) -> tuple[bytes, float
         target = Path(folder, "backbone.onnx")
         proof = run_apart(job, about, arguments | {"target": str(target)})
         return target.read_bytes(), float(proof["max_difference"])
-
-
-def _origin(path: Path) -> str:
-    """The address of a file in the hub's cache (…/models--org--name/snapshots/commit/file), with its commit."""
-    folder = next(parent for parent in path.parents if parent.parent.name == "snapshots")
-    repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
-    return f"hf://{repository}/{path.relative_to(folder).as_posix()}@{folder.name[:12]}"
 
 
 def _card_from_transformers(repository: Repository, name: str, licence: str) -> SourceCard:
@@ -203,11 +192,6 @@ def _size(stated: Any) -> tuple[int, int]:
     return (stated, stated) if isinstance(stated, int) else (224, 224)
 
 
-def _config_beside(path: Path) -> Path | None:
-    beside = [path.with_suffix(".json"), *([path.parent / "config.json"] if path.suffix == ".safetensors" else [])]
-    return next((one for one in beside if one.is_file()), None)
-
-
 def _content_name(path: Path, config: Path | None) -> str:
     """A name for what the files hold: the same network moved elsewhere is known, another under its name is not."""
     digest = hashlib.sha256()
@@ -218,43 +202,6 @@ def _content_name(path: Path, config: Path | None) -> str:
     except OSError as exc:
         raise _invalid(f"the backbone file {str(path)!r} cannot be read: {exc.strerror or exc}") from exc
     return f"file:{digest.hexdigest()[:16]}"
-
-
-def read_text(path: Path) -> str:
-    """A foreign text file.
-
-    Raises:
-        BackboneError: `backbone_invalid`.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise _invalid(f"{path.name} cannot be read: {exc}") from exc
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A foreign JSON object.
-
-    Raises:
-        BackboneError: `backbone_invalid`.
-    """
-    try:
-        values = json.loads(read_text(path))
-    except (ValueError, RecursionError) as exc:
-        raise _invalid(f"{path.name} is not JSON: {exc}") from exc
-    if not isinstance(values, dict):
-        raise _invalid(f"{path.name} must be a JSON object, got {type(values).__name__}")
-    return values
-
-
-def _object(values: dict[str, Any], key: str) -> dict[str, Any]:
-    found = values.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(values: dict[str, Any], key: str) -> str | None:
-    found = values.get(key)
-    return found if isinstance(found, str) else None
 
 
 def _invalid(message: str) -> BackboneError:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "model": "tellapart.cli.model:model",
     "data": "tellapart.cli.data:data",
     "backbones": "tellapart.cli.backbones:backbones",
+    "recipes": "tellapart.cli.recipes:recipes",
     "doctor": "tellapart.cli.doctor:doctor",
 }
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -46,6 +46,35 @@ def gathered(name: str, make: Callable[[Mapping[str, Any]], Any], *options: Opti
 
         decorated: Callable[..., Any] = several(*options)(gathering)
         return decorated
+
+    return decorate
+
+
+class Headed(click.Command):
+    """A command with so many options that its help shows them under headings (`headed`), the rest under "Options"."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options to the help text, heading by heading in the order in which the options come."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and not isinstance(parameter, click.Argument):
+                sections.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def headed(heading: str, *options: Option[Any]) -> Option[Any]:
+    """Options that the help of a `Headed` command shows under a heading of their own."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        before = list(getattr(command, "__click_params__", ()))
+        decorated: Any = several(*options)(command)
+        for parameter in decorated.__click_params__:
+            if not any(parameter is other for other in before):
+                parameter.heading = heading
+        return cast(Callable[..., Any], decorated)
 
     return decorate
 

@@ -3,76 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SPLIT, WORKERS
+from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SPLIT, WORKERS, Headed, headed
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
 from tellapart.cli.reading import READING, Reading
+from tellapart.cli.recipe_options import RECIPE
+
+if TYPE_CHECKING:
+    from tellapart.settings.recipe import Recipe
 
 
-@click.command()
+@click.command(cls=Headed)
 @click.argument("data", type=PATH)
 @click.option("--output", "-o", type=PATH, metavar="MODEL", help="Model folder or .zip.  [default: DATA-model]")
-@click.option(
-    "--backbone",
-    default="builtin",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Name (`tellapart backbones list`, timm/…, hf://…), ONNX file or timm checkpoint.",
-)
-@click.option(
-    "--preprocess", metavar="SPEC", help="Such as 'decode|upright|fit(224)'.  [default: what the backbone was made for]"
-)
-@READING
-@click.option(
-    "--aim",
-    default="best_f1",
-    show_default=True,
-    help="What thresholds are for: best_f1, 'precision>=0.98', 'recall>=0.95', least_cost, argmax.",
-)
-@click.option("--costs", type=PATH, metavar="CSV", help="Cost table for least_cost: rows actual, columns predicted.")
-@click.option(
-    "--class-weight",
-    type=click.Choice(["balanced", "none"]),
-    default="balanced",
-    show_default=True,
-    help="balanced: rare classes count as much as common ones.",
-)
-@click.option(
-    "--label-noise",
-    type=click.Choice(["keep", "drop", "downweight"]),
-    default="keep",
-    show_default=True,
-    help="Labels that are probably wrong count, are left out, or count less.",
-)
-@SPLIT
 @click.option("--name", help="Name on the card.  [default: the output's]")
-@click.option(
-    "--golden",
-    type=click.IntRange(min=0),
-    default=6,
-    show_default=True,
-    help="Images kept in the model to verify it; 0 for none.",
+@RECIPE
+@headed(
+    "Answers",
+    click.option(
+        "--costs", type=PATH, metavar="CSV", help="Cost table for least_cost: rows actual, columns predicted."
+    ),
 )
-@SEED
-@WORKERS
-@NO_CACHE
-@JSON
+@headed("Data", READING, SPLIT)
+@headed(
+    "The run",
+    click.option(
+        "--golden",
+        type=click.IntRange(min=0),
+        default=6,
+        show_default=True,
+        help="Images kept in the model to verify it; 0 for none.",
+    ),
+    SEED,
+    WORKERS,
+    NO_CACHE,
+    JSON,
+)
 def train(
     data: Path,
     output: Path | None,
-    backbone: str,
-    preprocess: str | None,
-    reading: Reading,
-    aim: str,
-    costs: Path | None,
-    class_weight: str,
-    label_noise: str,
-    split: str,
     name: str | None,
+    recipe: Recipe,
+    costs: Path | None,
+    reading: Reading,
+    split: str,
     golden: int,
     seed: int,
     workers: int,
@@ -93,13 +72,9 @@ def train(
         classifier = run(
             dataset,
             output=output,
-            backbone=backbone,
+            recipe=recipe,
             store=store(),
-            preprocess=preprocess,
-            aim=aim,
             costs=costs,
-            class_weight=class_weight,
-            label_noise=label_noise,
             split=split,
             name=name,
             golden=golden,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydantic import BaseModel
+
 from tellapart.settings.given import Path
 from tellapart.settings.recipe import Recipe
 
@@ -23,10 +25,15 @@ class FieldFacts:
     is_section: bool
 
 
-@cache
 def recipe_fields() -> Mapping[Path, FieldFacts]:
     """All fields, sections before what is in them, in the order of the class."""
-    schema = Recipe.model_json_schema()
+    return fields_of(Recipe)
+
+
+@cache
+def fields_of(settings: type[BaseModel]) -> Mapping[Path, FieldFacts]:
+    """The same of any settings with sections."""
+    schema = settings.model_json_schema()
     return dict(_fields(schema, schema["$defs"], ()))
 
 

@@ -76,21 +76,12 @@ def as_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _told(source: Recipe | str | Path | None) -> str:
-    if source is None:
-        return "the options"
-    return "the recipe" if isinstance(source, Recipe) else f"the recipe {source}"
+def recipe_source(source: str | Path) -> str:
+    """The YAML text of a recipe by its name, or of a file.
 
-
-def _given(source: Recipe | str | Path | None) -> Given:
-    if source is None:
-        return Given()
-    if isinstance(source, Recipe):
-        return Given(differences(source))
-    return parse(_text(source))
-
-
-def _text(source: str | Path) -> str:
+    Raises:
+        SettingsError: `bad_setting`.
+    """
     if isinstance(source, str) and source in recipe_names():
         return recipe_text(source)
     path = Path(source)
@@ -107,6 +98,20 @@ def _text(source: str | Path) -> str:
         raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: {exc.strerror or exc}") from exc
     except ValueError as exc:  # no UTF-8, or a path with a zero byte
         raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: it is no UTF-8 text") from exc
+
+
+def _told(source: Recipe | str | Path | None) -> str:
+    if source is None:
+        return "the options"
+    return "the recipe" if isinstance(source, Recipe) else f"the recipe {source}"
+
+
+def _given(source: Recipe | str | Path | None) -> Given:
+    if source is None:
+        return Given()
+    if isinstance(source, Recipe):
+        return Given(differences(source))
+    return parse(recipe_source(source))
 
 
 def _no_recipe(name: str) -> str:
@@ -135,7 +140,7 @@ def _change(text: str) -> Given:
 def _within_finetune(short: tuple[str, ...]) -> tuple[str, ...]:
     """The path that was probably meant, so that the suggestion comes from the right section."""
     for start in (short, ("finetune", *short)):
-        if start[:-1] in recipe_fields():
+        if not start[:-1] or start[:-1] in recipe_fields():
             return start
     return short[:1]
 

@@ -18,6 +18,8 @@ from tellapart.training.augmentation.presets import explain, resolved
 from tellapart.training.augmentation.transforms import Pixels, make_pipeline, seed_of
 
 N_VARIANTS = 7
+# Of so many mixtures of a batch, the one is shown that keeps about this share of each image.
+_ATTEMPTS, _SHARE = 16, 0.65
 # Sides of a cell in pixels: small images are enlarged by a whole factor, large ones made smaller.
 _SMALLEST, _LARGEST = 96, 176
 _GAP, _TEXT_PX, _LINE_PX = 4, 13, 18
@@ -62,13 +64,17 @@ def _ways_of_mixing(full: Augmentation) -> list[tuple[str, Augmentation]]:
     return cutmix + mixup
 
 
-def _mixed(images: NDArray[np.uint8], full: Augmentation, seed: int) -> NDArray[np.uint8]:
+def _mixed(images: NDArray[np.uint8], way: Augmentation, seed: int) -> NDArray[np.uint8]:
+    """A batch that was mixed to be seen: most mixtures of mixup are nearly one image or the other."""
     torch = require("torch", extra="train", feature="mixing images")
     from tellapart.training.augmentation.mixing import make_mixer
 
-    mix = make_mixer(full)
-    batch = torch.from_numpy(images).permute(0, 3, 1, 2)
-    mixed = mix(batch, torch.zeros(len(images), 1), seed)[0] if mix else batch
+    mix = make_mixer(way)
+    batch, whose = torch.from_numpy(images).permute(0, 3, 1, 2), torch.eye(len(images))
+    if mix is None or len(images) < 2:
+        return images
+    mixtures = (mix(batch, whose, seed_of(seed, N_VARIANTS, attempt)) for attempt in range(_ATTEMPTS))
+    mixed = min(mixtures, key=lambda mixture: abs(float(mixture[1][0, 0]) - _SHARE))[0]
     pixels: NDArray[np.uint8] = mixed.permute(0, 2, 3, 1).numpy()
     return pixels
 
@@ -93,7 +99,8 @@ def _drawn(columns: Sequence[NDArray[np.uint8]], titles: Sequence[str], lines: S
 
 def _wrapped(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     letters = int(len(line) * width / font.getlength(line) * 0.95)
-    return textwrap.wrap(line.replace(" %", "\xa0%"), max(20, letters), subsequent_indent="    ")
+    together = line.replace(" %", "\xa0%")  # which the font has no letter for
+    return [part.replace("\xa0", " ") for part in textwrap.wrap(together, max(20, letters), subsequent_indent="    ")]
 
 
 def _cell_size(width: int, height: int) -> tuple[int, int]:

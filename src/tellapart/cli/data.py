@@ -1,4 +1,4 @@
-"""`tellapart data import|export|split|suggest|fix|diff|log|formats|generate`."""
+"""`tellapart data import|export|split|suggest|augment|fix|diff|log|formats|generate`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tellapart.cli.data_augment import augment
 from tellapart.cli.data_repair import diff, fix, log
 from tellapart.cli.data_suggest import suggest
 from tellapart.cli.environment import cache_dir, decode_limits
@@ -167,7 +168,7 @@ def generate(
     print(plain(f"{output}: {parts * frames} photos of {parts} bottles"))
 
 
-for command in (suggest, fix, diff, log):
+for command in (suggest, augment, fix, diff, log):
     data.add_command(command)
 
 

@@ -42,7 +42,9 @@ class Spread:
 
 
 def spread(vectors: NDArray[np.floating[Any]]) -> Spread:
-    """The spread of vectors (n, d), n at least 2; each is brought to length one first."""
+    """The spread of vectors (n, d), n at least 2; each is brought to length one first. NaN where one has no length."""
+    if not np.isfinite(vectors).all():
+        return Spread(float("nan"), float("nan"))
     unit = unit_length(vectors)
     deviation = float(np.sqrt(unit.var(axis=0).sum()))
     sizes = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False)

@@ -1,0 +1,265 @@
+"""A job from its next step to its result: phases of Lightning's Trainer, each from the checkpoint where there is one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from tellapart.backbones.store import Store
+from tellapart.backbones.torch_libraries import load_lightning
+from tellapart.files import replacing
+from tellapart.records import Task
+from tellapart.training.augmentation.mixing import make_mixer
+from tellapart.training.finetune.best import Keeper, Row, Standing
+from tellapart.training.finetune.checkpoints import PLACE, SafetensorsIO, latest, read_checkpoint
+from tellapart.training.finetune.crew import Crew, device_name, precision
+from tellapart.training.finetune.images import Examples, Share, TrainingBatches, ValidationBatches
+from tellapart.training.finetune.job import Ended, Job, JobResult, Progress
+from tellapart.training.finetune.logs import Told, trackers, write_history
+from tellapart.training.finetune.losses import TargetLoss, make_loss
+from tellapart.training.finetune.metrics import metric_name
+from tellapart.training.finetune.module import Learner
+from tellapart.training.finetune.phases import Phase, phase_rate, phases
+from tellapart.training.finetune.samplers import EpochSampler
+from tellapart.training.finetune.watching import Diverged, Saver, Tally
+from tellapart.training.networks.build import build_network
+from tellapart.training.networks.lora import merge_lora
+from tellapart.training.networks.network import Network
+from tellapart.training.networks.tuning import choose_trainable, unfreeze_all
+from tellapart.training.networks.weights import save_weights
+
+load_lightning()
+from lightning.pytorch import Trainer  # noqa: E402
+from lightning.pytorch.callbacks import Callback, WeightAveraging  # noqa: E402
+
+WEIGHTS = "weights.safetensors"
+# To ask a GPU whether the loss is a number makes it wait; the CPU is asked always.
+_CHECK_EVERY = {"cpu": 1, "cuda": 20}
+
+
+@dataclass
+class Training:
+    """A job in this process. `accumulate` may be more than the recipe's, where memory did not suffice for that."""
+
+    folder: Path
+    job: Job
+    crew: Crew
+    progress: Progress
+    accumulate: int
+    checkpoint_s: float
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> JobResult:
+        """Train what is still to be trained.
+
+        Raises:
+            As `job.run_job`; besides them what torch raises when memory runs out.
+        """
+        ended: Ended = "complete"
+        self._take_up()
+        try:
+            for phase in phases(self.job.finetune):
+                if not self._over(phase):
+                    self._fit(phase)
+        except Diverged as exc:
+            if not self._standing.best:
+                raise
+            ended = "diverged"
+            kept = int(self._standing.best["epoch"])
+            self.notes.append(f"{exc}. The weights of epoch {kept}, the best so far, are kept")
+        if not self._standing.best and self.crew.leads:
+            self._save_weights(self._parts["network"])
+        return self._result("no_gain" if self._standing.stopped else ended)
+
+    def _take_up(self) -> None:
+        """The checkpoint's standing and weights; a phase that it is within restores the rest itself."""
+        self._standing, self._at = Standing(), None
+        path = latest(self.folder)
+        if path is None:
+            return
+        state = read_checkpoint(path)
+        self._at = state[PLACE]
+        self._standing.restore(state["callbacks"][Keeper.__qualname__])
+        if self._at["phase"] and phases(self.job.finetune)[self._at["phase"]].all_learn:
+            unfreeze_all(self._network)
+        self._parts.load_state_dict(state["state_dict"])
+
+    def _over(self, phase: Phase) -> bool:
+        done = 0 if self._at is None else int(self._at["steps"])
+        return self._standing.stopped or done >= phase.end * self._sampler.steps
+
+    def _fit(self, phase: Phase) -> None:
+        if phase.all_learn:
+            unfreeze_all(self._network)
+        checkpoint = latest(self.folder) if self._at is not None and self._at["phase"] == phase.number else None
+        batches = TrainingBatches(
+            self._examples, self._sampler, self._share, accumulate=self.accumulate, first=phase.first
+        )
+        learner = self._learner(phase)
+        trainer = self._trainer(phase, batches)
+        trainer.fit(learner, batches, self._validation, ckpt_path=None if checkpoint is None else str(checkpoint))
+        self._at = None
+
+    def _learner(self, phase: Phase) -> Learner:
+        finetune, task = self.job.finetune, self.job.task
+        return Learner(
+            self._network,
+            self._loss,
+            finetune,
+            lr=phase_rate(finetune, phase),
+            phase=phase.number,
+            first=phase.first,
+            epochs=phase.epochs,
+            steps=self._sampler.steps,
+            accumulate=self.accumulate,
+            mixer=make_mixer(finetune.augmentation, self.job.n_classes, task is Task.MULTILABEL),
+        )
+
+    def _trainer(self, phase: Phase, batches: TrainingBatches) -> Trainer:
+        finetune = self.job.finetune
+        options = self.crew.trainer_options(finetune, self.folder)
+        return Trainer(
+            **options | {"plugins": [SafetensorsIO(), *options["plugins"]]},
+            callbacks=self._callbacks(phase, batches),
+            max_epochs=phase.epochs,
+            accumulate_grad_batches=self.accumulate,
+            gradient_clip_val=finetune.optimizer.clip_norm or None,
+            limit_val_batches=None if self.job.n_val else 0,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+    def _callbacks(self, phase: Phase, batches: TrainingBatches) -> list[Callback]:
+        finetune = self.job.finetune
+        every = _CHECK_EVERY["cuda" if self._share.pin else "cpu"]
+        tally = Tally(self.progress, check_every=every, interval_s=self.checkpoint_s)
+        last = phase.end == finetune.epochs
+        keeper = Keeper(
+            self._standing, tally, batches, lambda learner: self._save_weights(learner.network), self._tell,
+            task=self.job.task, patience=finetune.patience if last else 0,
+        )  # fmt: skip
+        average = [WeightAveraging(avg_fn=warm_average(finetune.ema))] if finetune.ema else []
+        return [tally, keeper, *average, Saver(self.folder, tally)]
+
+    def _tell(self, rows: list[Row]) -> None:
+        write_history(self.folder, rows)
+        for tracker in self._trackers:
+            tracker(rows)
+
+    def _save_weights(self, network: Network) -> None:
+        if self.job.finetune.tune == "lora":
+            network = copy.deepcopy(network)
+            merge_lora(network)
+        save_weights(network, self.folder / WEIGHTS)
+
+    def _result(self, ended: Ended) -> JobResult:
+        rows, best = self._standing.history, self._standing.best
+        spent = {name: _mean(rows, name) for name in ("images_per_second", "images_per_second_without_loading")}
+        parameters = list(self._network.parameters())
+        result = JobResult(
+            best_epoch=int(best.get("epoch", len(rows))),
+            epochs=len(rows),
+            metric_name=metric_name(self.job.task),
+            metric=best.get("metric"),
+            val_loss=best.get("val_loss"),
+            seconds=sum(float(row["seconds"] or 0) for row in rows),
+            ended=ended,
+            device=device_name(),
+            precision=precision(self.job.finetune),
+            parameters=sum(p.numel() for p in parameters),
+            trained_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+            notes=tuple(self.notes),
+            history=tuple(rows),
+            **spent,
+        )
+        if self.crew.leads:
+            with replacing(self.folder / "result.json") as temporary:
+                temporary.write_text(result.model_dump_json(indent=1), encoding="utf-8")
+        return result
+
+    @cached_property
+    def _examples(self) -> Examples:
+        return Examples.of(self.folder, self.job)
+
+    @cached_property
+    def _share(self) -> Share:
+        return self.crew.share(self.job.finetune)
+
+    @cached_property
+    def _sampler(self) -> EpochSampler:
+        return EpochSampler(
+            self._examples.targets[: self.job.n_train],
+            self.job.finetune.sampler,
+            batch_size=self.job.finetune.batch_size,
+            seed=self.job.seed,
+            parts=self.crew.world * self.accumulate,
+        )
+
+    @cached_property
+    def _validation(self) -> ValidationBatches | None:
+        if not self.job.n_val:
+            return None
+        size = max(1, self.job.finetune.batch_size // (self.crew.world * self.accumulate))
+        return ValidationBatches(self._examples, self.job.n_val, self._share, batch_size=size)
+
+    @cached_property
+    def _network(self) -> Network:
+        job, finetune = self.job, self.job.finetune
+        network = build_network(
+            job.network,
+            n_classes=job.n_classes,
+            size=job.size,
+            start=finetune.start,
+            dropout=finetune.dropout,
+            drop_path=finetune.drop_path,
+            store=Store(job.store),
+            seed=job.seed,
+        )
+        choose_trainable(network, finetune, job.seed)
+        return network.train()
+
+    @cached_property
+    def _loss(self) -> TargetLoss:
+        targets = self._examples.targets[: self.job.n_train]
+        counts = np.rint(targets.sum(axis=0)).astype(np.int64)
+        return make_loss(
+            self.job.finetune.loss, task=self.job.task, class_counts=counts, n=len(targets),
+            embedding_dim=self._network.embedding_dim, seed=self.job.seed,
+        )  # fmt: skip
+
+    @cached_property
+    def _parts(self) -> nn.ModuleDict:
+        """All that learns, under the names that a checkpoint has."""
+        return nn.ModuleDict({"network": self._network, "loss": self._loss})
+
+    @cached_property
+    def _trackers(self) -> list[Told]:
+        return trackers(self.folder, self.job) if self.crew.leads else []
+
+
+def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """The moving average of weights; its decay grows with the steps, (1 + t) / (10 + t) at most, so that a short training's
+    average does not hang on to the first weights."""
+
+    def average(averaged: Tensor, current: Tensor, seen: Tensor | int) -> Tensor:
+        count = float(seen)
+        share = min(decay, (1 + count) / (10 + count))
+        return averaged.lerp(current.to(averaged.dtype), 1 - share) if averaged.is_floating_point() else current
+
+    return average
+
+
+def _mean(rows: list[Row], name: str) -> float:
+    """Over all but the first epoch, in which files and memory warm up, where there is another one."""
+    values = [float(row[name] or 0) for row in rows]
+    return float(np.mean(values[1:] or values)) if values else 0.0

@@ -36,7 +36,7 @@ def test_the_end_of_a_name_is_enough() -> None:
         ({}, ["epoch=3"], "--set epoch=3: there is no 'epoch'; did you mean 'epochs'?"),
         ({}, ["epochs"], "--set epochs: it is written NAME=VALUE, such as --set optimizer.lr=1e-4"),
         ({"epochs": 0}, [], "--epochs: it is a whole number of at least 1, got 0"),
-        ({}, ["dino.local_crop=2"], "--set dino.local_crop=2: it is a number above 0 and of at most 1, got 2"),
+        ({}, ["dino.local_crop=2"], "--set dino.local_crop=2: it is a number above 0 and at most 1, got 2"),
         ({}, ["optimizer.lr=find"], "optimizer.lr find needs labels; name a learning rate, or auto"),
         (
             {},

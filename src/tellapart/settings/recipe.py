@@ -47,7 +47,7 @@ class Augmentation(_Section):
     preprocess spec: training and serving share that.
     """
 
-    preset: Preset = "standard"
+    preset: Preset = Field(default="standard", description="What to begin with; `tellapart data augment` shows it.")
     horizontal_flip: Share | None = Field(default=None, description="Probability of a left-right flip.")
     vertical_flip: Share | None = Field(default=None, description="Probability of an upside-down flip.")
     quarter_turns: bool | None = Field(default=None, description="Turn by 0, 90, 180 or 270 degrees.")
@@ -74,7 +74,9 @@ class Augmentation(_Section):
 class Loss(_Section):
     """What is minimised. "auto" is cross-entropy, or BCE for several labels per image."""
 
-    name: LossName = "auto"
+    name: LossName = Field(
+        default="auto", description="What is minimised; auto: cross_entropy, or bce for several labels."
+    )
     smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Label smoothing.")
     gamma: Annotated[float, Field(ge=0)] = Field(default=2.0, description="Focal: how little easy images count.")
     gamma_negative: Annotated[float, Field(ge=0)] = Field(
@@ -99,13 +101,17 @@ class Loss(_Section):
 class Optimizer(_Section):
     """How weights move; `name` is sgd, adamw or any that timm knows."""
 
-    name: str = "adamw"
+    name: str = Field(default="adamw", description="sgd, adamw, or any optimiser of timm.")
     lr: Annotated[float, Field(gt=0)] | Literal["auto", "find"] = Field(
         default="auto",
         description="Learning rate for a batch of 32; auto: by optimiser and start; find: by a range test.",
     )
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    momentum: Share = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.05, description="Pull of the weights to zero; biases and norms are left alone."
+    )
+    momentum: Share = Field(
+        default=0.9, description="Of sgd and its like: how much of the last step stays in the next."
+    )
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0,
         description="Each stage nearer to the image learns at this times the rate of the next; 1: all alike.",
@@ -118,48 +124,67 @@ class Optimizer(_Section):
 class Schedule(_Section):
     """How the learning rate changes."""
 
-    name: ScheduleName = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    name: ScheduleName = Field(
+        default="cosine",
+        description="How the learning rate falls; plateau: to a tenth after three epochs without a gain.",
+    )
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(
+        default=1.0,
+        description="Epochs in which the rate rises, at most half of them; one_cycle has a rise of its own.",
+    )
     floor: Share = Field(default=0.01, description="Last learning rate as a share of the first.")
 
 
 class Lora(_Section):
     """Low-rank adapters beside the linear layers of a transformer (Hu et al. 2021)."""
 
-    rank: Annotated[int, Field(ge=1)] = 8
-    alpha: Annotated[float, Field(gt=0)] = 16.0
+    rank: Annotated[int, Field(ge=1)] = Field(default=8, description="Width of the adapters: more learns more.")
+    alpha: Annotated[float, Field(gt=0)] = Field(
+        default=16.0, description="What the adapters add counts alpha / rank times."
+    )
 
 
 class Distillation(_Section):
     """A bigger model of the user's teaches: its folder, softness of its answers, how much they count beside the labels."""
 
     teacher: str = Field(description="Model folder with the same labels.")
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    weight: Share = 0.5
+    temperature: Annotated[float, Field(gt=0)] = Field(default=4.0, description="Softness of the teacher's answers.")
+    weight: Share = Field(default=0.5, description="Share of the teacher's answers in the loss, beside the labels.")
 
 
 class Finetune(_Section):
     """How the network itself is trained."""
 
-    start: Literal["pretrained", "scratch"] = "pretrained"
-    tune: Literal["full", "last_stages", "head_then_all", "lora", "head"] = "full"
+    start: Literal["pretrained", "scratch"] = Field(
+        default="pretrained", description="From weights that were learnt before, or from random ones."
+    )
+    tune: Literal["full", "last_stages", "head_then_all", "lora", "head"] = Field(
+        default="full", description="What of the network learns; lora: adapters of a transformer."
+    )
     stages: Annotated[int, Field(ge=1)] = Field(default=1, description="last_stages: how many of them learn.")
     head_epochs: Annotated[int, Field(ge=1)] = Field(default=2, description="head_then_all: epochs of the head alone.")
     lora: Lora = Lora()
-    epochs: Annotated[int, Field(ge=1)] = 20
+    epochs: Annotated[int, Field(ge=1)] = Field(default=20, description="Times that every image is seen.")
     batch_size: Annotated[int, Field(ge=1)] = Field(
         default=32, description="Images per step of the optimiser, over all processes."
     )
     accumulate: Annotated[int, Field(ge=1)] = Field(
         default=1, description="Parts in which a batch is computed, to save memory."
     )
-    precision: Precision = "auto"
+    precision: Precision = Field(
+        default="auto", description="Bits of the arithmetic; auto: bf16 on a GPU that knows it, else 32."
+    )
     augmentation: Augmentation = Augmentation()
     loss: Loss = Loss()
-    sampler: SamplerName = "shuffle"
+    sampler: SamplerName = Field(
+        default="shuffle",
+        description="How often classes are drawn: as often as they are, all alike, or by the root of their number.",
+    )
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="Share of the embedding that is left out before the head."
+    )
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Stochastic depth.")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0, description="Decay of averaged weights; 0: no average."
@@ -175,20 +200,32 @@ class Finetune(_Section):
     loaders: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Processes that load images; 0: none of their own."
     )
-    tensorboard: bool = False
+    tensorboard: bool = Field(default=False, description="Write logs for TensorBoard beside history.csv.")
     mlflow: str | None = Field(default=None, description="Tracking URI of MLflow.")
 
 
 class Recipe(_Section):
     """A whole training: method, backbone, image, thresholds, and how the network learns."""
 
-    description: str = ""
-    method: Method = "probe"
-    backbone: str = "builtin"
+    description: str = Field(default="", description="What the recipe is for, in a line.")
+    method: Method = Field(
+        default="probe",
+        description="What learns: a head on a frozen backbone, the network itself, or one of the others.",
+    )
+    backbone: str = Field(default="builtin", description="Name (`tellapart backbones list`, timm/…, hf://…) or file.")
     size: Annotated[int, Field(ge=8, le=4096)] | None = Field(default=None, description="Side of the image in pixels.")
-    preprocess: str | None = None
-    aim: str = "best_f1"
-    class_weight: Literal["balanced", "none"] = "balanced"
-    label_noise: Literal["keep", "drop", "downweight"] = "keep"
+    preprocess: str | None = Field(
+        default=None, description="Whole preprocessing instead of size, such as decode|upright|fit(224)."
+    )
+    aim: str = Field(
+        default="best_f1",
+        description="What thresholds are for: best_f1, precision>=0.98, recall>=0.95, least_cost or argmax.",
+    )
+    class_weight: Literal["balanced", "none"] = Field(
+        default="balanced", description="Whether rare classes count as much as common ones when a head is fitted."
+    )
+    label_noise: Literal["keep", "drop", "downweight"] = Field(
+        default="keep", description="Whether labels that are probably wrong count, are left out, or count less."
+    )
     head: Literal["logistic", "svm"] = Field(default="logistic", description="hog and sift: what reads their features.")
     finetune: Finetune = Finetune()

@@ -96,4 +96,4 @@ def _range(node: Mapping[str, Any]) -> str:
         "exclusiveMaximum": "below",
     }
     told = [f"{words} {node[bound]:g}" for bound, words in bounds.items() if bound in node]
-    return f" {' and '.join(told)}" if told else ""
+    return f" {' and '.join(told)}".replace("and of at", "and at") if told else ""

@@ -7,7 +7,8 @@ when there are 300. The test split takes no part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Probe:
 
     `probabilities` float32 (n, k) are calibrated and out of fold, `usable` bool (n,) where they mean something. `doubted`
     says what was done about labels that are probably wrong, None where they are kept. `C` is None and `n_folds` 0 where the
-    head was not fitted by cross-validation.
+    head was not fitted by cross-validation. `facts` about how the head came about are for the card, `notes` for people.
     """
 
     head: LinearHead
@@ -55,6 +56,8 @@ class Probe:
     probabilities: Floats
     usable: NDArray[np.bool_]
     doubted: Doubted | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def linear_probe(

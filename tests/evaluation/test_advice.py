@@ -62,5 +62,6 @@ def test_multilabel_trusts_macro_f1() -> None:
     y = np.zeros((50, 3), dtype=np.uint8)
     y[:25, 0] = 1
     advice = advise(score(np.full((50, 3), 0.2), y, schema_of(Task.MULTILABEL, 3)))
-    assert advice.headline == "f1_macro"
-    assert advice.sentences[1].startswith("50\N{NO-BREAK SPACE}% of the images carry no label at all")
+    assert (advice.headline, advice.also[1]) == ("f1_macro", "roc_auc_macro")
+    assert advice.sentences[1].startswith("Papers on such data compare the ROC-AUC of each label")
+    assert advice.sentences[2].startswith("50\N{NO-BREAK SPACE}% of the images carry no label at all")

@@ -121,6 +121,17 @@ def test_multilabel_has_no_confusion_matrix() -> None:
     assert "confusion" not in Reader(full_report(evaluation_of(Task.MULTILABEL, 4))).headings()
 
 
+def test_multilabel_shows_the_roc_auc_of_each_of_14_labels_with_its_interval() -> None:
+    evaluation = evaluation_of(Task.MULTILABEL, 14, n=400)
+    page = " ".join(Reader(write_report(evaluation, title="chest", card={})).text.split())
+    for one in evaluation.per_class:
+        found = one.metrics["roc_auc"]
+        assert found.value is not None
+        assert found.low is not None
+        assert f"{number(found.value)} {between(found)}" in page
+    assert any(line.startswith("roc_auc_macro") for line in evaluation.summary())
+
+
 def test_many_classes_list_pairs_instead_of_a_matrix() -> None:
     evaluation = evaluation_of(Task.MULTICLASS, 60, n=600)
     html = write_report(evaluation, title="many", card={})

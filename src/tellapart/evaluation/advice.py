@@ -99,13 +99,17 @@ def _multilabel(scored: Scored) -> Advice:
     nothing = float((~scored.targets.any(axis=1)).mean())
     sentences = [
         "Several labels may be on one image. Trust macro F1: every label counts the same. Subset accuracy asks for all "
-        "labels of an image at once and falls with their number; Hamming loss looks good whenever labels are rare."
+        "labels of an image at once and falls with their number; Hamming loss looks good whenever labels are rare.",
+        "Papers on such data compare the ROC-AUC of each label, which stands class by class below: it tells how well a label "
+        "ranks images without any threshold, and looks better than it is where the label is rare.",
     ]
     if nothing > 0:
         sentences.append(
             f"{percent(nothing)} of the images carry no label at all; samples-averaged metrics count them as 0."
         )
-    return Advice("f1_macro", ("average_precision_macro", "f1_micro"), balanced, (*sentences, *_warnings(scored)))
+    return Advice(
+        "f1_macro", ("average_precision_macro", "roc_auc_macro", "f1_micro"), balanced, (*sentences, *_warnings(scored))
+    )
 
 
 def _warnings(scored: Scored) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ def test_it_is_put_back_after_an_error() -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     before = state_of(model, optimizer)
-    with pytest.raises(RuntimeError, match="broken"), restoring(model, optimizer):
+    with pytest.raises(RuntimeError, match="broken"), restoring(model, optimizer):  # noqa: PT012
         loss_of(model)(next(batches(1))).backward()
         optimizer.step()
         raise RuntimeError("broken")

@@ -1,20 +1,112 @@
-"""A teacher's labels are matched by name, and it answers in the order of the student."""
+"""Distillation: the loss against its formula and its limits, and labels matched by name."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from tests.classifier.models import model, model_folder
 
 torch = pytest.importorskip("torch")
 
+from tests.classifier.models import model, model_folder  # noqa: E402
+
 from tellapart.errors import Reason, SettingsError  # noqa: E402
 from tellapart.records import Label, LabelSchema, Task  # noqa: E402
-from tellapart.training.finetune.distillation import Teacher, matched_columns  # noqa: E402
+from tellapart.settings.recipe import Distillation, Loss  # noqa: E402
+from tellapart.training.finetune.distillation import (  # noqa: E402
+    DistillationLoss,
+    Teacher,
+    divergence,
+    matched_columns,
+    soften,
+)
+from tellapart.training.finetune.losses import make_loss  # noqa: E402
 
 
 def schema(*names: str, task: Task = Task.MULTICLASS) -> LabelSchema:
     return LabelSchema(task, tuple(Label(i, name) for i, name in enumerate(names)), None)
+
+
+def batch(task: Task = Task.MULTICLASS) -> tuple[Any, Any, Any]:
+    """Logits, targets and the teacher's logits."""
+    generator = torch.Generator().manual_seed(0)
+    logits, teacher = (2 * torch.randn(4, 3, generator=generator) for _ in range(2))
+    targets = torch.eye(3)[[0, 1, 2, 0]]
+    return logits, targets if task is not Task.MULTILABEL else targets + targets.roll(1, 1), teacher
+
+
+def made(weight: float, temperature: float = 4.0, task: Task = Task.MULTICLASS) -> DistillationLoss:
+    plain = make_loss(Loss(), task=task, class_counts=np.ones(3, int), n=4)
+    return DistillationLoss(plain, Distillation(teacher="big", weight=weight, temperature=temperature), task)
+
+
+def test_it_is_hintons_formula() -> None:
+    logits, targets, teacher = batch()
+    q, p = (torch.softmax(x.double() / 3, 1).numpy() for x in (teacher, logits))
+    distance = (q * np.log(q / p)).sum(axis=1).mean()
+    plain = torch.nn.functional.cross_entropy(logits, targets).item()
+    found = made(0.3, 3.0)(logits, targets, soften(teacher, 3.0, Task.MULTICLASS)).item()
+    assert found == pytest.approx(0.7 * plain + 0.3 * 9 * distance, rel=1e-4)
+
+
+def test_several_labels_have_a_distance_each() -> None:
+    logits, targets, teacher = batch(Task.MULTILABEL)
+    q, p = (torch.sigmoid(x.double() / 3).numpy() for x in (teacher, logits))
+    distance = (q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))).mean()
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets).item()
+    found = made(0.3, 3.0, Task.MULTILABEL)(logits, targets, soften(teacher, 3.0, Task.MULTILABEL)).item()
+    assert found == pytest.approx(0.7 * plain + 0.3 * 9 * distance, rel=1e-4)
+
+
+@pytest.mark.parametrize("task", list(Task)[1:])
+def test_who_answers_like_the_teacher_is_at_no_distance(task: Task) -> None:
+    _, targets, teacher = batch(task)
+    assert abs(made(1.0, 4.0, task)(teacher, targets, soften(teacher, 4.0, task)).item()) < 1e-5
+
+
+@pytest.mark.parametrize("task", list(Task)[1:])
+def test_without_weight_it_is_the_plain_loss(task: Task) -> None:
+    logits, targets, teacher = batch(task)
+    loss = made(0.0, 4.0, task)
+    assert torch.equal(loss(logits, targets, soften(teacher, 4.0, task)), loss.plain(logits, targets))
+
+
+def test_the_gradient_hardly_depends_on_the_temperature() -> None:
+    sizes = []
+    for temperature in (20.0, 40.0):
+        logits, targets, teacher = batch()
+        logits.requires_grad_()
+        made(1.0, temperature)(logits, targets, soften(teacher, temperature, Task.MULTICLASS)).backward()
+        sizes.append(logits.grad.norm().item())
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
+
+
+@pytest.mark.parametrize("task", list(Task)[1:])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e3])
+def test_it_is_finite_for_teachers_that_are_sure(task: Task, size: float) -> None:
+    logits, targets, teacher = batch(task)
+    logits = (logits * size).requires_grad_()
+    value = made(0.5, 1.0, task)(logits, targets, soften(teacher * 1e3, 1.0, task))
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_mixed_answers_of_the_teacher_are_still_probabilities() -> None:
+    logits, _, teacher = batch()
+    soft = soften(teacher, 2.0, Task.MULTICLASS)
+    mixed = 0.3 * soft + 0.7 * soft.roll(1, 0)
+    assert divergence(logits / 2, mixed, Task.MULTICLASS).item() > 0
+    assert mixed.sum(1).tolist() == pytest.approx([1] * 4)
+
+
+def test_autocast_does_not_change_it() -> None:
+    logits, targets, teacher = batch()
+    soft = soften(teacher, 4.0, Task.MULTICLASS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = made(0.5)(logits, targets, soft)
+    assert torch.equal(inside, made(0.5)(logits, targets, soft))
 
 
 def test_labels_are_matched_by_name() -> None:

@@ -1,4 +1,7 @@
-"""The teacher of a distillation: a bigger model of the user's, which answers every training image once (see `teacher_loss`).
+"""Knowledge distillation: a bigger model of the user's answers every training image once, and the network learns from both.
+
+The loss is (1 - weight) · the loss of the labels + weight · T² · KL(teacher ‖ student), both softened by the temperature T
+(Hinton, Vinyals and Dean 2015; T² keeps the gradients' size). For multi-label each label has a KL of its own, of two classes.
 
 The teacher sees each image plainly, once, before the training ("fixed teacher"), not every augmented view of it
 ("consistent teacher"; Beyer et al. 2022 find that better over hundreds of epochs). It has its own size and preprocessing, reads
@@ -12,11 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
 
 from tellapart.classifier.classifier import Classifier
 from tellapart.errors import Reason, SettingsError
 from tellapart.records import LabelSchema, Task
+from tellapart.settings.recipe import Distillation
+from tellapart.training.finetune.losses import TargetLoss
 
 Floats = NDArray[np.float32]
 
@@ -78,6 +86,45 @@ def matched_columns(teacher: LabelSchema, student: LabelSchema) -> NDArray[np.in
             Reason.BAD_SETTING, f"the teacher has other labels: {', and '.join(parts)}. {_SAME.capitalize()}"
         )
     return np.array([teacher.names.index(name) for name in student.names], np.int64)
+
+
+def soften(teacher_logits: Tensor, temperature: float, task: Task) -> Tensor:
+    """float32 (n, k) probabilities of the teacher at a temperature: what may be mixed like targets."""
+    softened = teacher_logits.float() / temperature
+    return softened.sigmoid() if task is Task.MULTILABEL else softened.softmax(dim=1)
+
+
+class DistillationLoss(nn.Module):
+    """A loss of labels and a teacher: `loss(logits, targets, teacher, embeddings)`.
+
+    `teacher` float (n, k) are probabilities from `soften`, mixed where the targets are. Computed in float32.
+    """
+
+    def __init__(self, plain: TargetLoss, distillation: Distillation, task: Task) -> None:
+        super().__init__()
+        self.plain, self.task = plain, task
+        self.temperature, self.weight = distillation.temperature, distillation.weight
+
+    @property
+    def needs_embedding(self) -> bool:
+        """Whether the loss of the labels does."""
+        return self.plain.needs_embedding
+
+    def forward(self, logits: Tensor, targets: Tensor, teacher: Tensor, embeddings: Tensor | None = None) -> Tensor:
+        """The mean loss of a batch, a float32 scalar."""
+        plain: Tensor = self.plain(logits, targets, embeddings)
+        with torch.autocast(logits.device.type, enabled=False):
+            distance = divergence(logits.float() / self.temperature, teacher.float(), self.task)
+        return (1 - self.weight) * plain + self.weight * self.temperature**2 * distance
+
+
+def divergence(logits: Tensor, teacher: Tensor, task: Task) -> Tensor:
+    """Mean over images (for multi-label over labels too) of KL(teacher ‖ answer of the logits)."""
+    if task is Task.MULTILABEL:
+        cross = functional.binary_cross_entropy_with_logits(logits, teacher)
+        entropy = -(torch.xlogy(teacher, teacher) + torch.xlogy(1 - teacher, 1 - teacher)).mean()
+        return cross - entropy
+    return functional.kl_div(functional.log_softmax(logits, dim=1), teacher, reduction="batchmean")
 
 
 def _listed(names: list[str]) -> str:

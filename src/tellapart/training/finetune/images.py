@@ -25,14 +25,13 @@ from tellapart.training.augmentation.transforms import Transform, make_pipeline,
 from tellapart.training.finetune.job import Job
 from tellapart.training.finetune.pixels import PixelStore
 from tellapart.training.finetune.samplers import EpochSampler, Part
-from tellapart.training.finetune.teacher_loss import softened
 
 # Where a batch's own draws (mixing, dropout) take their seeds from: beyond the place of any image.
 _BATCHES = 1 << 40
 
 
 class Batch(NamedTuple):
-    """`pixels` uint8 (n, h, w, 3), `targets` float32 (n, k), `teacher` float32 (n, k) softened probabilities or None.
+    """`pixels` uint8 (n, h, w, 3), `targets` float32 (n, k), `teacher` logits float32 (n, k) or None.
 
     `seed` is for what the network draws, `weight` what its mean loss counts (see `samplers.Part`).
     """
@@ -72,8 +71,7 @@ class Examples:
                 f"{wanted} images of {job.n_classes} classes; start it afresh",
             )
         spec = PreprocessSpec.parse(job.spec)
-        wishes = job.finetune.distillation
-        teacher = softened(_array(folder / "teacher.npy"), wishes.temperature, job.task) if wishes else None
+        teacher = _array(folder / "teacher.npy") if job.finetune.distillation else None
         return cls(store, targets, teacher, spec, make_pipeline(job.finetune.augmentation, spec), job.n_train, job.seed)
 
     def training(self, part: Part, epoch: int, number: int) -> Batch:

@@ -3,6 +3,7 @@
 job.json              what is to be trained; written last: a folder without it is incomplete
 pixels.bin, .npy      the decoded images, first those to learn from, then those to validate on
 targets.npy           float32 (n, k), in the same order
+head.npz              optional: weight (d, k) and bias (k,) that the head starts from
 teacher.npy           float32 (n_train, k), with distillation: the logits of the teacher
 checkpoint*           where the training is; see `checkpoints`
 weights.safetensors   the best weights so far
@@ -37,6 +38,8 @@ from tellapart.training.finetune.pixels import PixelStore, PixelWriter
 
 Progress = Callable[[str, int, int], None]
 """`(stage, done, total)`, as the workflows tell what they are doing."""
+
+HEAD = "head.npz"
 
 Ended = Literal["complete", "no_gain", "diverged"]
 
@@ -126,14 +129,16 @@ def write_job(
     size: int | None = None,
     store: str | None = None,
     teacher: NDArray[np.floating[Any]] | None = None,
+    head: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None = None,
     identity: str = "",
     progress: Progress = lambda _stage, _done, _total: None,
 ) -> Job:
     """Write a job, or find the same one in `folder` and leave it, with its progress, as it is.
 
     Images are taken one by one, shrunk to what `spec` and random crops need, and written; memory does not grow with their
-    number. `teacher` are float logits (n_train, k). `identity` says which images these are (a hash of their ids): together
-    with the targets it tells whether an unfinished job is the same. `store` is the folder of added backbones.
+    number. `teacher` are float logits (n_train, k), `head` weight (d, k) and bias (k,) to start from. `identity` says which
+    images these are (a hash of their ids): together with the targets it tells whether an unfinished job is the same. `store`
+    is the folder of added backbones.
 
     Raises:
         TrainingError: `job_differs` when an unfinished job of `folder` is another one; `too_few_images` without an image to
@@ -148,7 +153,7 @@ def write_job(
     if (folder / "job.json").exists():
         return _same(folder, read_job(folder), asked)
     try:
-        return _write(folder, asked, train, val, teacher, progress)
+        return _write(folder, asked, train, val, _extras(teacher, head), progress)
     except OSError as exc:
         message = f"the images of the training cannot be written to {folder}: {exc.strerror or exc}"
         raise TrainingError(Reason.WRITE_FAILED, message) from exc
@@ -201,7 +206,7 @@ def run_job(folder: Path, progress: Progress = lambda _stage, _done, _total: Non
 
 
 def _write(
-    folder: Path, asked: Job, train: Labelled, val: Labelled, teacher: NDArray[Any] | None, progress: Progress
+    folder: Path, asked: Job, train: Labelled, val: Labelled, extras: dict[str, NDArray[np.float32]], progress: Progress
 ) -> Job:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -213,14 +218,22 @@ def _write(
         raise TrainingError(Reason.TOO_FEW_IMAGES, "there is not one image to learn from")
     targets = np.concatenate([part.targets[rows] for part, rows in zip((train, val), kept, strict=True)])
     np.save(folder / "targets.npy", targets.astype(np.float32), allow_pickle=False)
-    if teacher is not None:
-        np.save(folder / "teacher.npy", np.asarray(teacher, np.float32)[kept[0]], allow_pickle=False)
+    if "teacher" in extras:
+        np.save(folder / "teacher.npy", extras["teacher"][kept[0]], allow_pickle=False)
+    if "weight" in extras:
+        np.savez(folder / HEAD, weight=extras["weight"], bias=extras["bias"])
     skipped = len(train.targets) + len(val.targets) - len(targets)
     job = asked.model_copy(update={"n_train": len(kept[0]), "n_val": len(kept[1]), "skipped": skipped})
     PixelStore(folder)
     with replacing(folder / "job.json") as temporary:
         temporary.write_text(job.model_dump_json(indent=1), encoding="utf-8")
     return job
+
+
+def _extras(teacher: Any, head: Any) -> dict[str, NDArray[np.float32]]:
+    found = {} if teacher is None else {"teacher": teacher}
+    found |= {} if head is None else {"weight": head[0], "bias": head[1]}
+    return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 
 def _add(pixels: PixelWriter, part: Labelled, spec: PreprocessSpec, told: Iterator[None]) -> NDArray[np.int64]:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from tellapart.backbones.store import Store
 from tellapart.backbones.torch_libraries import load_lightning
 from tellapart.files import replacing
-from tellapart.records import Task
-from tellapart.training.augmentation.mixing import make_mixer
 from tellapart.training.finetune.best import Keeper, Row, Standing
 from tellapart.training.finetune.checkpoints import PLACE, SafetensorsIO, latest, read_checkpoint
 from tellapart.training.finetune.crew import Crew, device_name, precision
-from tellapart.training.finetune.images import Examples, Share, TrainingBatches, ValidationBatches
+from tellapart.training.finetune.images import TrainingBatches
 from tellapart.training.finetune.job import Ended, Job, JobResult, Progress
 from tellapart.training.finetune.logs import Told, trackers, write_history
-from tellapart.training.finetune.losses import TargetLoss, make_loss
+from tellapart.training.finetune.materials import Materials
 from tellapart.training.finetune.metrics import metric_name
-from tellapart.training.finetune.module import Learner
 from tellapart.training.finetune.phases import Phase, phase_rate, phases
-from tellapart.training.finetune.samplers import EpochSampler
+from tellapart.training.finetune.range_test import found_rate
 from tellapart.training.finetune.watching import Diverged, Saver, Tally
-from tellapart.training.networks.build import build_network
-from tellapart.training.networks.lora import merge_lora
-from tellapart.training.networks.network import Network
-from tellapart.training.networks.tuning import choose_trainable, unfreeze_all
+from tellapart.training.networks.tuning import unfreeze_all
 from tellapart.training.networks.weights import save_weights
 
 load_lightning()
@@ -74,7 +66,7 @@ class Training:
             kept = int(self._standing.best["epoch"])
             self.notes.append(f"{exc}. The weights of epoch {kept}, the best so far, are kept")
         if not self._standing.best and self.crew.leads:
-            self._save_weights(self._parts["network"])
+            save_weights(self._made.network, self.folder / WEIGHTS)
         return self._result("no_gain" if self._standing.stopped else ended)
 
     def _take_up(self) -> None:
@@ -87,39 +79,22 @@ class Training:
         self._at = state[PLACE]
         self._standing.restore(state["callbacks"][Keeper.__qualname__])
         if self._at["phase"] and phases(self.job.finetune)[self._at["phase"]].all_learn:
-            unfreeze_all(self._network)
-        self._parts.load_state_dict(state["state_dict"])
+            unfreeze_all(self._made.network)
+        self._made.learning.load_state_dict(state["state_dict"])
 
     def _over(self, phase: Phase) -> bool:
         done = 0 if self._at is None else int(self._at["steps"])
-        return self._standing.stopped or done >= phase.end * self._sampler.steps
+        return self._standing.stopped or done >= phase.end * self._made.sampler.steps
 
     def _fit(self, phase: Phase) -> None:
         if phase.all_learn:
-            unfreeze_all(self._network)
+            unfreeze_all(self._made.network)
         checkpoint = latest(self.folder) if self._at is not None and self._at["phase"] == phase.number else None
-        batches = TrainingBatches(
-            self._examples, self._sampler, self._share, accumulate=self.accumulate, first=phase.first
-        )
-        learner = self._learner(phase)
+        batches, rate = self._made.training(phase), self._rate(phase)
         trainer = self._trainer(phase, batches)
-        trainer.fit(learner, batches, self._validation, ckpt_path=None if checkpoint is None else str(checkpoint))
+        learner = self._made.learner(phase, rate)
+        trainer.fit(learner, batches, self._made.validation, ckpt_path=None if checkpoint is None else str(checkpoint))
         self._at = None
-
-    def _learner(self, phase: Phase) -> Learner:
-        finetune, task = self.job.finetune, self.job.task
-        return Learner(
-            self._network,
-            self._loss,
-            finetune,
-            lr=phase_rate(finetune, phase),
-            phase=phase.number,
-            first=phase.first,
-            epochs=phase.epochs,
-            steps=self._sampler.steps,
-            accumulate=self.accumulate,
-            mixer=make_mixer(finetune.augmentation, self.job.n_classes, task is Task.MULTILABEL),
-        )
 
     def _trainer(self, phase: Phase, batches: TrainingBatches) -> Trainer:
         finetune = self.job.finetune
@@ -141,11 +116,11 @@ class Training:
 
     def _callbacks(self, phase: Phase, batches: TrainingBatches) -> list[Callback]:
         finetune = self.job.finetune
-        every = _CHECK_EVERY["cuda" if self._share.pin else "cpu"]
+        every = _CHECK_EVERY["cuda" if self._made.share.pin else "cpu"]
         tally = Tally(self.progress, check_every=every, interval_s=self.checkpoint_s)
         last = phase.end == finetune.epochs
         keeper = Keeper(
-            self._standing, tally, batches, lambda learner: self._save_weights(learner.network), self._tell,
+            self._standing, tally, batches, lambda learner: save_weights(learner.network, self.folder / WEIGHTS), self._tell,
             task=self.job.task, patience=finetune.patience if last else 0,
         )  # fmt: skip
         average = [WeightAveraging(avg_fn=warm_average(finetune.ema))] if finetune.ema else []
@@ -156,16 +131,10 @@ class Training:
         for tracker in self._trackers:
             tracker(rows)
 
-    def _save_weights(self, network: Network) -> None:
-        if self.job.finetune.tune == "lora":
-            network = copy.deepcopy(network)
-            merge_lora(network)
-        save_weights(network, self.folder / WEIGHTS)
-
     def _result(self, ended: Ended) -> JobResult:
         rows, best = self._standing.history, self._standing.best
         spent = {name: _mean(rows, name) for name in ("images_per_second", "images_per_second_without_loading")}
-        parameters = list(self._network.parameters())
+        parameters = list(self._made.network.parameters())
         result = JobResult(
             best_epoch=int(best.get("epoch", len(rows))),
             epochs=len(rows),
@@ -187,60 +156,16 @@ class Training:
                 temporary.write_text(result.model_dump_json(indent=1), encoding="utf-8")
         return result
 
-    @cached_property
-    def _examples(self) -> Examples:
-        return Examples.of(self.folder, self.job)
+    def _rate(self, phase: Phase) -> float:
+        if self.job.finetune.optimizer.lr != "find":
+            return phase_rate(self.job.finetune, phase)
+        found, note = found_rate(self._made, phase)
+        self.notes += [note] if note not in self.notes else []
+        return found
 
     @cached_property
-    def _share(self) -> Share:
-        return self.crew.share(self.job.finetune)
-
-    @cached_property
-    def _sampler(self) -> EpochSampler:
-        return EpochSampler(
-            self._examples.targets[: self.job.n_train],
-            self.job.finetune.sampler,
-            batch_size=self.job.finetune.batch_size,
-            seed=self.job.seed,
-            parts=self.crew.world * self.accumulate,
-        )
-
-    @cached_property
-    def _validation(self) -> ValidationBatches | None:
-        if not self.job.n_val:
-            return None
-        size = max(1, self.job.finetune.batch_size // (self.crew.world * self.accumulate))
-        return ValidationBatches(self._examples, self.job.n_val, self._share, batch_size=size)
-
-    @cached_property
-    def _network(self) -> Network:
-        job, finetune = self.job, self.job.finetune
-        network = build_network(
-            job.network,
-            n_classes=job.n_classes,
-            size=job.size,
-            start=finetune.start,
-            dropout=finetune.dropout,
-            drop_path=finetune.drop_path,
-            store=Store(job.store),
-            seed=job.seed,
-        )
-        choose_trainable(network, finetune, job.seed)
-        return network.train()
-
-    @cached_property
-    def _loss(self) -> TargetLoss:
-        targets = self._examples.targets[: self.job.n_train]
-        counts = np.rint(targets.sum(axis=0)).astype(np.int64)
-        return make_loss(
-            self.job.finetune.loss, task=self.job.task, class_counts=counts, n=len(targets),
-            embedding_dim=self._network.embedding_dim, seed=self.job.seed,
-        )  # fmt: skip
-
-    @cached_property
-    def _parts(self) -> nn.ModuleDict:
-        """All that learns, under the names that a checkpoint has."""
-        return nn.ModuleDict({"network": self._network, "loss": self._loss})
+    def _made(self) -> Materials:
+        return Materials(self.folder, self.job, self.crew, self.accumulate)
 
     @cached_property
     def _trackers(self) -> list[Told]:

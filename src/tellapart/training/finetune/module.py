@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from tellapart.backbones.torch_libraries import load_lightning
 from tellapart.settings.recipe import Finetune
 from tellapart.training.augmentation.mixing import Mixer
 from tellapart.training.finetune.checkpoints import PLACE
+from tellapart.training.finetune.distillation import DistillationLoss, soften
 from tellapart.training.finetune.images import Batch
 from tellapart.training.finetune.losses import TargetLoss
 from tellapart.training.finetune.optimizers import make_optimizer
@@ -22,9 +22,6 @@ from tellapart.training.networks.tuning import parameter_groups
 load_lightning()
 from lightning.pytorch import LightningModule  # noqa: E402
 
-Distil = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(loss, logits (n, k), the teacher's logits (n, k)) → the loss with what the teacher says."""
-
 
 class Learner(LightningModule):
     """One phase of a training: the epochs `first` to `first + epochs`, `steps` of the optimiser each."""
@@ -32,7 +29,7 @@ class Learner(LightningModule):
     def __init__(
         self,
         network: Network,
-        loss: TargetLoss,
+        loss: TargetLoss | DistillationLoss,
         finetune: Finetune,
         *,
         lr: float,
@@ -42,26 +39,29 @@ class Learner(LightningModule):
         steps: int,
         accumulate: int = 1,
         mixer: Mixer | None = None,
-        distil: Distil | None = None,
     ) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self.finetune, self.lr = finetune, lr
         self.phase, self.first, self.epochs, self.steps, self.accumulate = phase, first, epochs, steps, accumulate
-        self._mixer, self._distil = mixer, distil
+        self._mixer = mixer
         self.learned: tuple[Tensor, int] | None = None
         self.answers: list[Tensor] = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch. What is drawn in it (dropout, stochastic depth, mixing) follows from the batch's seed."""
+        """The loss of a batch, by its weight."""
+        loss = self.loss_of(batch)
+        self.learned = loss.detach(), len(batch.targets)
+        return loss * batch.weight
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The mean loss of a batch. What is drawn in it (dropout, stochastic depth, mixing) follows from the batch's seed."""
         torch.manual_seed(batch.seed % (1 << 63))
         pixels, targets, teacher = self._mixed(batch)
         logits, embeddings = self._answer(pixels)
-        loss: Tensor = self.loss(logits, targets, embeddings)
-        if teacher is not None and self._distil is not None:
-            loss = self._distil(loss, logits, teacher)
-        self.learned = loss.detach(), len(batch.targets)
-        return loss * batch.weight
+        if isinstance(self.loss, DistillationLoss):
+            return self.loss(logits, targets, cast(Tensor, teacher), embeddings)
+        return self.loss(logits, targets, embeddings)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep logits, targets and whether they count, float32 (n, 2k + 1), for the end of the epoch."""
@@ -86,14 +86,16 @@ class Learner(LightningModule):
         checkpoint[PLACE] = {"phase": self.phase, "steps": done, "accumulate": self.accumulate}
 
     def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        pixels, targets, teacher = self.network.normalise(batch.pixels), batch.targets, batch.teacher
+        """Pixels, targets and the teacher's softened answers, mixed alike."""
+        pixels, targets, teacher = self.network.normalise(batch.pixels), batch.targets, None
+        if isinstance(self.loss, DistillationLoss) and batch.teacher is not None:
+            teacher = soften(batch.teacher, self.loss.temperature, self.loss.task)
         if self._mixer is None:
             return pixels, targets, teacher
         if teacher is None:
             return *self._mixer(pixels, targets, batch.seed), None
-        # What the teacher says of a mixed image is mixed as the labels are.
-        width = targets.shape[1]
         pixels, both = self._mixer(pixels, torch.cat([targets, teacher], dim=1), batch.seed)
+        width = targets.shape[1]
         return pixels, both[:, :width], both[:, width:]
 
     def _answer(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -1,0 +1,60 @@
+"""The learning rate of a phase from a range test on the job's own batches, done once and remembered in the folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+import torch
+
+from tellapart.backbones.torch_libraries import load_lightning
+from tellapart.files import replacing
+from tellapart.training.finetune.images import Share, TrainingBatches
+from tellapart.training.finetune.lr_finder import STEPS, Found, find_network_lr
+from tellapart.training.finetune.materials import Materials
+from tellapart.training.finetune.phases import Phase, phase_rate
+
+load_lightning()
+from lightning.fabric.utilities import move_data_to_device  # noqa: E402
+
+
+def found_rate(made: Materials, phase: Phase) -> tuple[float, str]:
+    """The rate for the job's batches, and a sentence about it.
+
+    Where the test suggests none it is the automatic one. Of several processes the first measures and the others wait.
+    The curve lies in lr-PHASE.json: `lr` (null: none), `rates`, `losses`, `smoothed`, `why`.
+
+    Raises:
+        TrainingError: `diverged` when the first loss is no number.
+    """
+    path = made.folder / f"lr-{phase.number}.json"
+    if made.crew.leads and not path.exists():
+        found = _measure(made, phase)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    while not path.exists():
+        time.sleep(0.2)
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if value["lr"] is not None:
+        return float(value["lr"]), f"learning rate {value['lr']:.2g} by a range test: {value['why']}"
+    rate = phase_rate(made.job.finetune, phase)
+    return rate, f"the range test found no learning rate ({value['why']}), so it is the automatic one, {rate:.2g}"
+
+
+def _measure(made: Materials, phase: Phase) -> Found:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    learner = made.learner(phase, phase_rate(made.job.finetune, phase)).to(device)
+    optimizer = learner.configure_optimizers()["optimizer"]
+    alone = Share(0, 1, 0, 1, made.share.pin)
+    batches: Any = TrainingBatches(made.examples, made.sampler, alone, accumulate=made.accumulate, first=phase.first)
+
+    def loss(batch: Any) -> torch.Tensor:
+        return learner.loss_of(move_data_to_device(batch, device))
+
+    clip = made.job.finetune.optimizer.clip_norm
+    found = find_network_lr(learner, loss, islice(batches, STEPS), optimizer, clip_norm=clip)
+    learner.cpu()
+    return found

@@ -87,7 +87,7 @@ def _placed(image: Image.Image, name: str, full: Strengths, signed: float) -> Im
         return turned_crop(image, (0, 0, width, height), signed * full.degrees)
     if name.startswith("shear"):
         shear = signed * full.shear
-        inverse = (1.0, -shear, 0.0, 0.0, 1.0, 0.0) if name == "shear_x" else (1.0, 0.0, 0.0, -shear, 1.0, 0.0)
+        inverse = (1.0, shear, 0.0, 0.0, 1.0, 0.0) if name == "shear_x" else (1.0, 0.0, 0.0, shear, 1.0, 0.0)
         return warped(image, inverse, image.size)
     across = name == "translate_x"
     side = width if across else height

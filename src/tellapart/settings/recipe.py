@@ -164,6 +164,10 @@ class Finetune(_Section):
     stages: Annotated[int, Field(ge=1)] = Field(default=1, description="last_stages: how many of them learn.")
     head_epochs: Annotated[int, Field(ge=1)] = Field(default=2, description="head_then_all: epochs of the head alone.")
     lora: Lora = Lora()
+    head_start: Literal["probe", "random"] = Field(
+        default="probe",
+        description="Where the head of a pretrained network starts: at the probe of its frozen features.",
+    )
     epochs: Annotated[int, Field(ge=1)] = Field(default=20, description="Times that every image is seen.")
     batch_size: Annotated[int, Field(ge=1)] = Field(
         default=32, description="Images per step of the optimiser, over all processes."

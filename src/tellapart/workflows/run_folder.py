@@ -34,13 +34,12 @@ class RunFolder:
         """Where the network is trained."""
         return self.path / "job"
 
-    def begin(self, *, resume: bool, restart: bool) -> None:
-        """Make the folder ready; an unfinished run in it stays only to be continued.
+    def check(self, *, resume: bool, restart: bool) -> None:
+        """See to it that an unfinished run is not lost by accident.
 
         Raises:
             SettingsError: `bad_setting` when an unfinished run lies there and neither word was said, or when there is
                 nothing to resume.
-            TrainingError: `write_failed`.
         """
         unfinished = self.job.exists()
         if resume and not unfinished:
@@ -51,6 +50,13 @@ class RunFolder:
                 Reason.BAD_SETTING,
                 f"an unfinished training lies in {self.path}: go on with --resume, or throw it away with --restart",
             )
+
+    def begin(self, *, resume: bool) -> None:
+        """Make the folder ready; what lies in it stays only to be gone on with.
+
+        Raises:
+            TrainingError: `write_failed`.
+        """
         try:
             if not resume:
                 self._clear()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,8 @@ from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import reference_parquet
 from tellapart.workflows.report import counts_by_split, render, warnings_of
+from tellapart.workflows.run_folder import RunFolder
+from tellapart.workflows.wish import Wish, frozen_backbone
 
 
 def train(
@@ -61,6 +65,8 @@ def train(
     split: str = "grouped",
     name: str | None = None,
     golden: int = 6,
+    resume: bool = False,
+    restart: bool = False,
     seed: int = 0,
     workers: int = 0,
     provider: str = "cpu",
@@ -78,7 +84,8 @@ def train(
     ("balanced", "none") and `label_noise`, what labels of the training split do that are probably wrong ("keep" counting,
     "drop" out, "downweight"). `store` is where added backbones are kept (None: the user's cache folder). `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
-    verify it. `provider` is "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
+    verify it. `resume` goes on with an unfinished fine-tuning beside `output`, `restart` throws it away. `provider` is
+    "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
     carries its evaluation and its report.
 
     Raises:
@@ -98,8 +105,9 @@ def train(
         class_weight=class_weight,
         label_noise=label_noise,
     )
-    if asked.method != "probe":
-        raise SettingsError(Reason.BAD_SETTING, f"this version trains by the method 'probe', not by {asked.method!r}")
+    if asked.method not in ("probe", "finetune"):
+        raise SettingsError(Reason.BAD_SETTING, f"this version does not train by the method {asked.method!r} yet")
+    run = _run_folder(asked, output, resume=resume, restart=restart)
     memory = remember(None if output is None else Path(output), how=split)
     options = ProbeOptions(
         Aim.parse(asked.aim, costs=None if costs is None else read_costs(costs)),
@@ -107,7 +115,8 @@ def train(
         seed,
         asked.label_noise,
     )
-    network = load_backbone(asked.backbone, provider=provider, store=store)
+    began = time.perf_counter()
+    network = load_backbone(frozen_backbone(asked), provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     spec = _spec(asked, network, dataset, limits)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
@@ -117,8 +126,54 @@ def train(
     progress("finding near-duplicates", 0, 0)
     parted = partition(images, schema, how=split, memory=memory, seed=seed, cache_dir=embedder.cache_dir)
     work = Work(dataset, Fitting(images, schema, parted, options, embedder), memory)
-    classifier = work.classifier(name or _name(output), golden, progress, Story({"recipe": for_card(asked)}))
+    called = name or _name(output)
+    if asked.method == "finetune":
+        return _finetuned(work, Wish(asked, called, provider, store, resume), run, output, golden, began, progress)
+    classifier = work.classifier(called, golden, progress, Story({"recipe": for_card(asked)}))
     return classifier if output is None else classifier.save(output)
+
+
+def _run_folder(recipe: Recipe, output: str | Path | None, *, resume: bool, restart: bool) -> RunFolder | None:
+    """Where the network is trained: beside the model, None where there is nothing to be gone on with later."""
+    if (resume or restart) and (recipe.method != "finetune" or output is None):
+        message = (
+            "an unfinished training can be resumed or restarted where the method is 'finetune' and an output is named"
+        )
+        raise SettingsError(Reason.BAD_SETTING, message)
+    if recipe.method != "finetune" or output is None:
+        return None
+    run = RunFolder.beside(Path(output))
+    run.check(resume=resume, restart=restart)
+    return run
+
+
+def _finetuned(
+    work: Work,
+    wish: Wish,
+    run: RunFolder | None,
+    output: str | Path | None,
+    n_golden: int,
+    began: float,
+    progress: Progress,
+) -> Classifier:
+    """Train the network itself; what a resumption needs goes when the model is there."""
+    from tellapart.workflows.finetune import finetune
+
+    with ExitStack() as stack:
+        run = run or RunFolder(Path(stack.enter_context(TemporaryDirectory())))
+        tuned = finetune(work.fitting, wish, run, began=began, progress=progress)
+        whole = replace(work, fitting=tuned.fitting).describe(
+            tuned.classifier,
+            tuned.probe,
+            tuned.held,
+            started=time.perf_counter(),
+            n_golden=n_golden,
+            progress=progress,
+            story=Story({"recipe": for_card(wish.recipe)} | tuned.facts, tuned.summary, tuned.learning),
+        )
+        saved = whole if output is None else whole.save(output)
+        run.finish()
+    return saved
 
 
 def check_outside(output: str | Path, data: str | Path) -> None:
@@ -265,7 +320,8 @@ def _noted(summary: list[str]) -> list[str]:
 def _spec(recipe: Recipe, network: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
     if recipe.preprocess is not None:
         return PreprocessSpec.parse(recipe.preprocess)
-    if recipe.size is not None:
+    # Of fine-tuning the size is that of the network that learns; the frozen one is judged at its best.
+    if recipe.size is not None and recipe.method != "finetune":
         return PreprocessSpec.parse(network.default_spec).at_size(recipe.size)
     return own_spec(network, dataset, limits)
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, distributed
+from torch.nn import functional
 
 from tellapart.backbones.torch_libraries import load_lightning
 from tellapart.records import Task
-from tellapart.training.finetune.contrastive import gathered
-from tellapart.training.finetune.images import TrainingBatches
+from tellapart.training.finetune.images import TrainingBatches, ValidationBatches
 from tellapart.training.finetune.metrics import metric_name, validation_metrics
 from tellapart.training.finetune.module import Learner
 from tellapart.training.finetune.schedules import end_epoch
@@ -42,7 +43,9 @@ class Keeper(Callback):
     """Validates, writes the weights of the best epoch, and stops after `patience` epochs without a better one (0: never).
 
     Better is a higher metric, or an equal one with a lower loss. Comes before the averaging of weights among the callbacks,
-    so that it sees the averaged ones. `told` receives every row of the history, once all of it is known.
+    so that it sees the averaged ones. `told` receives every row of the history, once all of it is known. `start` are the
+    validation images of a network that knows its task before the first epoch: then its first weights are epoch 0, the one
+    to beat.
     """
 
     def __init__(
@@ -55,9 +58,10 @@ class Keeper(Callback):
         *,
         task: Task,
         patience: int,
+        start: ValidationBatches | None = None,
     ) -> None:
         self._standing, self._tally, self._batches, self._save, self._told = standing, tally, batches, save, told
-        self._task, self._patience = task, patience
+        self._task, self._patience, self._start = task, patience, start
         self._validated: dict[str, float] = {}
         self._clock = _Clock()
 
@@ -71,7 +75,9 @@ class Keeper(Callback):
         self._clock.restore(state_dict["clock"])
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
-        """The clock of an epoch that is continued goes on."""
+        """The clock of an epoch that is continued goes on; a training that begins learns what is to be beaten."""
+        if self._start is not None and not self._standing.best:
+            self._measure_start(trainer, pl_module, self._start)
         self._clock.go_on(self._batches)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: Learner) -> None:
@@ -86,21 +92,10 @@ class Keeper(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Measure, and keep the weights if they are the best."""
-        answers = gathered(torch.cat(pl_module.answers)).cpu().numpy()
-        pl_module.answers.clear()
-        answers = answers[answers[:, -1] > 0]
-        width = (answers.shape[1] - 1) // 2
-        if not np.isfinite(answers).all():
-            raise Diverged(f"on the validation images after epoch {self._epoch(trainer, pl_module)}", _rate(trainer))
-        self._validated = validation_metrics(answers[:, :width], answers[:, width:-1], self._task)
+        self._validated = self._measured(trainer, pl_module, f"after epoch {self._epoch(trainer, pl_module)}")
         schedules = trainer.lr_scheduler_configs
         end_epoch(schedules[0].scheduler, self._validated["val_loss"])
-        found = {"metric": self._validated[metric_name(self._task)], "val_loss": self._validated["val_loss"]}
-        standing = self._standing
-        if not standing.best or _better(found, standing.best):
-            standing.best = {"epoch": self._epoch(trainer, pl_module), **found}
-            if trainer.is_global_zero:
-                self._save(pl_module)
+        self._keep(self._validated, self._epoch(trainer, pl_module), trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Write the epoch down; stop where nothing is gained any more."""
@@ -115,6 +110,33 @@ class Keeper(Callback):
             self._told(standing.history)
         if self._patience and standing.best and epoch - standing.best["epoch"] >= self._patience:
             standing.stopped = trainer.should_stop = True
+
+    def _measure_start(self, trainer: Trainer, pl_module: Learner, images: ValidationBatches) -> None:
+        pl_module.eval()
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            for number, batch in enumerate(images):
+                pl_module.validation_step(trainer.strategy.batch_to_device(batch), number)
+        pl_module.train()
+        pl_module.network.train()
+        self._keep(self._measured(trainer, pl_module, "before the first epoch"), 0, trainer, pl_module)
+
+    def _measured(self, trainer: Trainer, pl_module: Learner, when: str) -> dict[str, float]:
+        """Metrics of the answers that all processes gave; what was gathered is forgotten."""
+        answers = _of_all(torch.cat(pl_module.answers)).cpu().numpy()
+        pl_module.answers.clear()
+        answers = answers[answers[:, -1] > 0]
+        width = (answers.shape[1] - 1) // 2
+        if not np.isfinite(answers).all():
+            raise Diverged(f"on the validation images {when}", _rate(trainer))
+        return validation_metrics(answers[:, :width], answers[:, width:-1], self._task)
+
+    def _keep(self, measured: dict[str, float], epoch: int, trainer: Trainer, pl_module: Learner) -> None:
+        found = {"metric": measured[metric_name(self._task)], "val_loss": measured["val_loss"]}
+        standing = self._standing
+        if not standing.best or _better(found, standing.best):
+            standing.best = {"epoch": epoch, **found}
+            if trainer.is_global_zero:
+                self._save(pl_module)
 
     @staticmethod
     def _epoch(trainer: Trainer, module: Learner) -> int:
@@ -156,6 +178,18 @@ class _Clock:
             "images_per_second": images / max(self._training_s, 1e-9),
             "images_per_second_without_loading": images / max(self._training_s - waited, 1e-9),
         }
+
+
+def _of_all(rows: Tensor) -> Tensor:
+    """The rows of all processes."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return rows
+    lengths = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(lengths, torch.tensor([len(rows)], device=rows.device))
+    padded = functional.pad(rows, (0, 0, 0, int(max(lengths)) - len(rows)))
+    parts = [torch.empty_like(padded) for _ in lengths]
+    distributed.all_gather(parts, padded)
+    return torch.cat([part[: int(length)] for part, length in zip(parts, lengths, strict=True)])
 
 
 def _better(found: dict[str, float], best: dict[str, float]) -> bool:

@@ -11,12 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from tellapart.backbones.torch_libraries import load_lightning
-from tellapart.files import replacing
 from tellapart.training.finetune.best import Keeper, Row, Standing
 from tellapart.training.finetune.checkpoints import PLACE, SafetensorsIO, latest, read_checkpoint
 from tellapart.training.finetune.crew import Crew, device_name, precision
 from tellapart.training.finetune.images import TrainingBatches
-from tellapart.training.finetune.job import Ended, Job, JobResult, Progress
+from tellapart.training.finetune.job import Ended, Job, JobResult, Progress, write_result
 from tellapart.training.finetune.logs import Told, trackers, write_history
 from tellapart.training.finetune.materials import Materials
 from tellapart.training.finetune.metrics import metric_name
@@ -121,7 +120,7 @@ class Training:
         last = phase.end == finetune.epochs
         keeper = Keeper(
             self._standing, tally, batches, lambda learner: save_weights(learner.network, self.folder / WEIGHTS), self._tell,
-            task=self.job.task, patience=finetune.patience if last else 0,
+            task=self.job.task, patience=finetune.patience if last else 0, start=self._made.start_to_beat,
         )  # fmt: skip
         average = [WeightAveraging(avg_fn=warm_average(finetune.ema))] if finetune.ema else []
         return [tally, keeper, *average, Saver(self.folder, tally)]
@@ -152,8 +151,7 @@ class Training:
             **spent,
         )
         if self.crew.leads:
-            with replacing(self.folder / "result.json") as temporary:
-                temporary.write_text(result.model_dump_json(indent=1), encoding="utf-8")
+            write_result(self.folder, result)
         return result
 
     def _rate(self, phase: Phase) -> float:

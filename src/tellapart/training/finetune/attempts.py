@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import signal
 import threading
 import time
@@ -43,7 +44,8 @@ def fit(
     with quiet(), _interrupts(), _alone(folder, crew):
         while True:
             parts = Parts.read(folder, job)
-            training = Training(folder, job, crew, progress, parts.accumulate, checkpoint_s, list(parts.notes))
+            notes = [*parts.notes, *_restarts()]
+            training = Training(folder, job, crew, progress, parts.accumulate, checkpoint_s, notes)
             try:
                 return training.run()
             except (MemoryError, RuntimeError, ValueError) as exc:
@@ -51,9 +53,13 @@ def fit(
             del training
             smaller.write(folder)
             if crew.world > 1:
-                raise TrainingError(Reason.OUT_OF_MEMORY, smaller.notes[-1])  # all start again, with the smaller parts
+                raise StartAgain(smaller.notes[-1])
             gc.collect()
             torch.cuda.empty_cache()
+
+
+class StartAgain(Exception):
+    """All processes shall be started again, as torchrun does: the folder says by now what shall be done otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,11 @@ def _answer(exc: Exception, job: Job, crew: Crew, parts: Parts) -> Parts:
         )
         raise TrainingError(Reason.OUT_OF_MEMORY, message) from exc
     return parts.doubled()
+
+
+def _restarts() -> list[str]:
+    n = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return [f"a process died {n} time(s), and all were started again from the last checkpoint"] if n else []
 
 
 def _one_image(job: Job, crew: Crew, parts: Parts) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tellapart.backbones.torch_libraries import load_lightning
+from tellapart.classifier.cores import available_cores
 from tellapart.errors import Reason, SettingsError
 from tellapart.settings.recipe import Finetune
 from tellapart.training.finetune.images import Share
@@ -49,8 +50,7 @@ class Crew:
     def share(self, finetune: Finetune) -> Share:
         """Which images this process takes, and by whom they are loaded: `loaders` processes, or threads beside the network."""
         cuda = torch.cuda.is_available()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = min(_MOST_THREADS, max(1, cores // self.per_machine - 1)) if cuda else 1
+        threads = min(_MOST_THREADS, max(1, available_cores() // self.per_machine - 1)) if cuda else 1
         return Share(self.rank, self.world, finetune.loaders, threads, cuda)
 
     def trainer_options(self, finetune: Finetune, folder: Path) -> dict[str, Any]:

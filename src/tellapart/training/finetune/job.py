@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ Progress = Callable[[str, int, int], None]
 """`(stage, done, total)`, as the workflows tell what they are doing."""
 
 HEAD = "head.npz"
+_RESULT = "result.json"
 
 Ended = Literal["complete", "no_gain", "diverged"]
 
@@ -174,15 +176,26 @@ def read_job(folder: Path) -> Job:
         raise TrainingError(Reason.JOB_DAMAGED, message) from exc
 
 
+def is_over(folder: Path) -> bool:
+    """Whether a training has its result."""
+    return (folder / _RESULT).exists()
+
+
+def write_result(folder: Path, result: JobResult) -> None:
+    """End a training."""
+    with replacing(folder / _RESULT) as temporary:
+        temporary.write_text(result.model_dump_json(indent=1), encoding="utf-8")
+
+
 def read_result(folder: Path) -> JobResult | None:
     """The result of a training that is over, None while it is not.
 
     Raises:
         TrainingError: `job_damaged`.
     """
-    path = folder / "result.json"
-    if not path.exists():
+    if not is_over(folder):
         return None
+    path = folder / _RESULT
     try:
         return JobResult.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as exc:
@@ -305,3 +318,9 @@ def _fingerprint(identity: str, *targets: NDArray[Any]) -> str:
         digest.update(f"|{part.shape}|".encode())
         digest.update(np.ascontiguousarray(part, np.float32).data)
     return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    from tellapart.training.finetune.process import main
+
+    sys.exit(main(sys.argv[1:]))

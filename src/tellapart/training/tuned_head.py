@@ -19,6 +19,8 @@ from tellapart.training.linear_probe import check_enough, targets_of
 
 Floats = NDArray[np.float32]
 _VALIDATION_PARTS = 5
+# From so many validating images the threshold that one in a hundred exceeds can be read off.
+_MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,24 @@ def finish_head(
     return TunedHead(
         head=head.calibrated(calibration),
         thresholds=fit_thresholds(probabilities, targets, schema=schema, aim=aim, groups=groups[rows]),
-        ood=OodDetector.fit(embeddings[roles.known], folds=np.where(roles.validates[roles.known], 0, -1)),
+        ood=_detector(embeddings[roles.known], labels[roles.known], groups[roles.known], roles.validates[roles.known]),
         probabilities=probabilities,
     )
+
+
+def _detector(
+    embeddings: Floats, labels: NDArray[np.uint8], groups: NDArray[np.int64], validates: NDArray[np.bool_]
+) -> OodDetector:
+    """Its threshold comes from the validating images; of the others, which the network knows, they could look too strange.
+
+    Where they are few, their largest distance says little, and the threshold is at least that of folds of all images.
+    """
+    detector = OodDetector.fit(embeddings, folds=np.where(validates, 0, -1))
+    if validates.sum() >= _MANY:
+        return detector
+    n_parts = min(_VALIDATION_PARTS, len(np.unique(groups)))
+    other = OodDetector.fit(embeddings, folds=group_folds(labels, groups, n_parts))
+    return min(detector, other, key=lambda one: float(one.score(embeddings).max()))
 
 
 def _linear(weight: Floats, bias: Floats, task: Task) -> LinearHead:

@@ -55,7 +55,7 @@ def test_a_job_leaves_weights_history_and_result(tmp_path: Path) -> None:
     assert [told[0], told[-1]] == [("training the network", 1, 9), ("training the network", 9, 9)]
     rows = list(csv.DictReader((tmp_path / "job/history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert float(rows[2]["macro_f1"]) == pytest.approx(float(result.history[2]["macro_f1"] or 0), rel=1e-5)
+    assert float(rows[2]["f1_macro"]) == pytest.approx(float(result.history[2]["f1_macro"] or 0), rel=1e-5)
     assert read_result(tmp_path / "job") == result
     assert not list((tmp_path / "job").glob("lightning_logs"))
 

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 def metric_name(task: Task) -> str:
     """The metric by which epochs are compared; higher is better, 0 to 1."""
-    return "mean_average_precision" if task is Task.MULTILABEL else "macro_f1"
+    return "average_precision_macro" if task is Task.MULTILABEL else "f1_macro"
 
 
 def validation_metrics(logits: NDArray[np.floating], targets: NDArray[np.floating], task: Task) -> dict[str, float]:
@@ -27,26 +27,26 @@ def validation_metrics(logits: NDArray[np.floating], targets: NDArray[np.floatin
         decided = wide > 0
         return {
             "val_loss": float(np.mean(np.logaddexp(0, wide) - present * wide)),
-            "mean_average_precision": _mean_average_precision(wide, present),
-            "macro_f1": _macro_f1(decided, present),
+            "average_precision_macro": _average_precision_macro(wide, present),
+            "f1_macro": _f1_macro(decided, present),
         }
     decided = wide.argmax(axis=1)[:, None] == np.arange(wide.shape[1])
     peak = wide.max(axis=1)
     log_total = peak + np.log(np.exp(wide - peak[:, None]).sum(axis=1))
     return {
         "val_loss": float(np.mean(log_total - (wide * present).sum(axis=1))),
-        "macro_f1": _macro_f1(decided, present),
+        "f1_macro": _f1_macro(decided, present),
         "accuracy": float((decided & present).any(axis=1).mean()),
     }
 
 
-def _macro_f1(decided: NDArray[np.bool_], present: NDArray[np.bool_]) -> float:
+def _f1_macro(decided: NDArray[np.bool_], present: NDArray[np.bool_]) -> float:
     hits = (decided & present).sum(axis=0)
     f1 = 2 * hits / np.maximum(decided.sum(axis=0) + present.sum(axis=0), 1)
     occurs = present.any(axis=0)
     return float(f1[occurs].mean()) if occurs.any() else 0.0
 
 
-def _mean_average_precision(scores: Floats, present: NDArray[np.bool_]) -> float:
+def _average_precision_macro(scores: Floats, present: NDArray[np.bool_]) -> float:
     columns = np.flatnonzero(present.any(axis=0) & ~present.all(axis=0))
     return float(np.mean([average_precision(scores[:, c], present[:, c])[0] for c in columns])) if len(columns) else 0.0

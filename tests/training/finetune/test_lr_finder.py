@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,10 +110,9 @@ def network() -> Any:
     return torch.nn.Sequential(*layers)
 
 
-def batches(n: int) -> Iterator[Any]:
-    for seed in range(n):
-        x = torch.randn(32, 6, generator=torch.Generator().manual_seed(seed))
-        yield x, (x[:, 0] > 0).long()
+def batches(n: int) -> list[Any]:
+    rows = [torch.randn(32, 6, generator=torch.Generator().manual_seed(seed)) for seed in range(n)]
+    return [(x, (x[:, 0] > 0).long()) for x in rows]
 
 
 def loss_of(model: Any) -> Callable[[Any], Any]:
@@ -135,7 +134,7 @@ def test_a_network_is_left_as_it_was_and_its_rate_learns(kind: str) -> None:
     optimizer = made(
         [{"params": model[0].parameters(), "lr": 0.05}, {"params": list(model[1:].parameters()), "lr": 0.1}]
     )
-    loss_of(model)(next(batches(1))).backward()
+    loss_of(model)(batches(1)[0]).backward()
     optimizer.step()
     before = state_of(model, optimizer)
     found = find_network_lr(model, loss_of(model), batches(7), optimizer)
@@ -144,12 +143,12 @@ def test_a_network_is_left_as_it_was_and_its_rate_learns(kind: str) -> None:
     assert found.lr is not None
     for group in optimizer.param_groups:
         group["lr"] = found.lr
-    first = loss_of(model)(next(batches(1))).item()
+    first = loss_of(model)(batches(1)[0]).item()
     for batch in batches(40):
         optimizer.zero_grad()
         loss_of(model)(batch).backward()
         optimizer.step()
-    assert loss_of(model)(next(batches(1))).item() < 0.7 * first
+    assert loss_of(model)(batches(1)[0]).item() < 0.7 * first
 
 
 def test_weights_of_the_loss_itself_are_put_back_too() -> None:
@@ -170,10 +169,17 @@ def test_it_is_put_back_after_an_error() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     before = state_of(model, optimizer)
     with pytest.raises(RuntimeError, match="broken"), restoring(model, optimizer):  # noqa: PT012
-        loss_of(model)(next(batches(1))).backward()
+        loss_of(model)(batches(1)[0]).backward()
         optimizer.step()
         raise RuntimeError("broken")
     assert all(torch.equal(a, b) for a, b in zip(before, state_of(model, optimizer), strict=True))
+
+
+def test_batches_that_end_are_named() -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="the batches ended before the range test did, and do not begin anew"):
+        find_network_lr(model, loss_of(model), iter(batches(3)), optimizer)
 
 
 def test_groups_keep_their_proportion_and_gradients_their_limit() -> None:

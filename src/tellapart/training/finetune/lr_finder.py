@@ -6,11 +6,10 @@ Smith 2017 (cyclical learning rates), with the rates growing exponentially. The 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import torch
@@ -80,8 +79,9 @@ def find_network_lr(
 ) -> Found:
     """The range test of a network in training.
 
-    Network and optimiser are as they were afterwards, and so is torch's random state. `batches` are gone through as often
-    as needed. Groups of the optimiser keep the proportion of their rates: the rate tried is that of the highest.
+    Network and optimiser are as they were afterwards, and so is torch's random state. `batches`, a list or what else begins
+    anew when it is iterated again, are gone through as often as needed. Groups of the optimiser keep the proportion of their
+    rates: the rate tried is that of the highest.
 
     Args:
         loss: a batch's mean loss, from which gradients flow into the network's parameters.
@@ -90,7 +90,7 @@ def find_network_lr(
     Raises:
         TrainingError: `diverged` when the first loss is not a number.
     """
-    given = cycle(batches)
+    given = _endless(batches)
     highest = max(group["lr"] for group in optimizer.param_groups)
     shares = [group["lr"] / highest for group in optimizer.param_groups]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -106,9 +106,20 @@ def find_network_lr(
         optimizer.step()
         return float(value.detach())
 
-    with restoring(network, optimizer):
+    with closing(given), restoring(network, optimizer):
         network.train()
         return find_lr(step, steps=steps)
+
+
+def _endless(batches: Iterable[Batch]) -> Generator[Batch]:
+    """Again from the beginning at the end; none is kept, as there may be more than the memory holds."""
+    while True:
+        nothing = True
+        for batch in batches:
+            nothing = False
+            yield batch
+        if nothing:
+            raise ValueError("the batches ended before the range test did, and do not begin anew")
 
 
 @contextmanager

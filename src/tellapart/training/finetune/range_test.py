@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 import torch
@@ -13,7 +12,8 @@ import torch
 from tellapart.backbones.torch_libraries import load_lightning
 from tellapart.files import replacing
 from tellapart.training.finetune.images import Share, TrainingBatches
-from tellapart.training.finetune.lr_finder import STEPS, Found, find_network_lr
+from tellapart.training.finetune.lr_finder import Found, find_network_lr
+from tellapart.training.finetune.lr_picture import lr_picture
 from tellapart.training.finetune.materials import Materials
 from tellapart.training.finetune.phases import Phase, phase_rate
 
@@ -25,7 +25,8 @@ def found_rate(made: Materials, phase: Phase) -> tuple[float, str]:
     """The rate for the job's batches, and a sentence about it.
 
     Where the test suggests none it is the automatic one. Of several processes the first measures and the others wait.
-    The curve lies in lr-PHASE.json: `lr` (null: none), `rates`, `losses`, `smoothed`, `why`.
+    The curve lies in lr-PHASE.json: `lr` (null: none), `rates`, `losses`, `smoothed`, `why`; lr.svg is its picture, where
+    there are two phases that of the second.
 
     Raises:
         TrainingError: `diverged` when the first loss is no number.
@@ -33,6 +34,8 @@ def found_rate(made: Materials, phase: Phase) -> tuple[float, str]:
     path = made.folder / f"lr-{phase.number}.json"
     if made.crew.leads and not path.exists():
         found = _measure(made, phase)
+        with replacing(made.folder / "lr.svg") as temporary:
+            temporary.write_text(lr_picture(found), encoding="utf-8")
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
     while not path.exists():
@@ -55,6 +58,6 @@ def _measure(made: Materials, phase: Phase) -> Found:
         return learner.loss_of(move_data_to_device(batch, device))
 
     clip = made.job.finetune.optimizer.clip_norm
-    found = find_network_lr(learner, loss, islice(batches, STEPS), optimizer, clip_norm=clip)
+    found = find_network_lr(learner, loss, batches, optimizer, clip_norm=clip)
     learner.cpu()
     return found

@@ -243,8 +243,9 @@ def test_what_a_recipe_says_for_another_method_stays(tmp_path: Path) -> None:
 
 def test_size_and_preprocess_exclude_each_other() -> None:
     assert fault(None, "size=64", "preprocess=decode|upright|fit(32)") == (
-        "the options cannot be used: preprocess names its size itself: leave out it or size, got 64"
+        "the options cannot be used: preprocess names its size itself, and size is 64: set one of them to null"
     )
+    assert read_recipe("ppe-uniform-colour", changes=["size=64", "preprocess=null"]).size == 64
 
 
 def test_own_fields_beside_a_recipe_have_the_last_word() -> None:

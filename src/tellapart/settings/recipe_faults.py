@@ -68,7 +68,7 @@ def contradictions(recipe: Recipe, asked: Given) -> list[str]:
     """What cannot go together in a recipe, and what was asked for beside it and would do nothing with its method."""
     found = []
     if recipe.size is not None and recipe.preprocess is not None:
-        found.append(f"preprocess names its size itself: leave out it or size, got {recipe.size}")
+        found.append(f"preprocess names its size itself, and size is {recipe.size}: set one of them to null")
     for path, place in asked.places.items():
         methods = _HEEDED_BY.get(path[0], (recipe.method,))
         if recipe.method not in methods:

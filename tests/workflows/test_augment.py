@@ -86,11 +86,11 @@ def test_the_size_that_is_asked_for_is_seen(parts: Path) -> None:
     assert seen.spec.size == (48, 48)
 
 
-def evidence(lost: str) -> Evidence:
-    """400 images of four classes, all recognised, but no "left" any more when `lost` is done."""
+def evidence(lost: str, recognised: float = 1.0) -> Evidence:
+    """400 images of four classes, this share recognised, but no "left" any more when `lost` is done."""
     dataset = Dataset.from_samples([])
     labels = np.eye(4, dtype=np.uint8)[np.arange(400) % 4]
-    right = labels.astype(bool)
+    right = labels.astype(bool) & (np.arange(400) < recognised * 400)[:, None]
     without = right & (np.arange(4) != 1)
     varied = {name: np.stack([right, without if name == lost else right]) for name in AUGMENTATIONS}
     schema = LabelSchema(
@@ -152,3 +152,12 @@ def test_hue_is_measured_with_more_than_is_used_and_says_so() -> None:
 
 def test_without_a_measurement_there_is_a_reason() -> None:
     assert LabelSafety(why="there are no labels").lines() == ["labels    not measured: there are no labels"]
+
+
+def test_little_is_said_where_little_is_recognised() -> None:
+    lines = label_safety(evidence("", recognised=0.4), Augmentation(preset="light")).lines()
+    assert lines == [
+        "labels    of 400 images, 40 % recognised by a head that saw others",
+        "          horizontal flips: no class is lost, 40 % recognised",
+        "          so few are recognised that this says little",
+    ]

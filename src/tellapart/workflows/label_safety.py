@@ -16,6 +16,8 @@ from tellapart.data.hygiene.wording import count, percent
 from tellapart.settings.recipe import Augmentation
 from tellapart.training.augmentation.presets import resolved
 
+_HALF = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Survival:
@@ -65,6 +67,8 @@ class LabelSafety:
             return [f"labels    nothing that is used could be measured on {count(self.n_images, 'image')}"]
         recognised = percent(self.survivals[0].before)
         head = f"labels    of {count(self.n_images, 'image')}, {recognised} recognised by a head that saw others"
+        if self.survivals[0].before < _HALF:
+            told.append("so few are recognised that this says little")
         return [head, *(f"          {line}" for line in told)]
 
 

@@ -73,3 +73,10 @@ def test_both_ways_of_mixing_are_alternatives() -> None:
     assert changes == (
         "lays another image over each (mixup, alpha 0.2) or pastes a rectangle of another image into each (CutMix, alpha 1)"
     )
+
+
+def test_trivial_augment_turns_pictures_over() -> None:
+    assert explain(Augmentation(preset="none", automatic="rand"))[1] == (
+        "keeps which side is left, which side is up, each image by itself"
+    )
+    assert explain(Augmentation(preset="none", automatic="trivial"))[1] == "keeps each image by itself"

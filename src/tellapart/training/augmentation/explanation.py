@@ -26,7 +26,7 @@ def changes(full: Augmentation) -> str:
 
 
 def _kept(full: Augmentation) -> Iterator[str]:
-    turned = max(180.0 if full.quarter_turns else 0.0, full.rotation_degrees or 0.0)
+    turned = max(180 * bool(full.quarter_turns), full.rotation_degrees or 0, 135 * (full.automatic == "trivial"))
     if full.horizontal_flip == 0 and turned < _UPRIGHT_DEGREES:
         yield "which side is left"
     if full.vertical_flip == 0 and turned < _UPRIGHT_DEGREES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.training.finetune.jobs import labelled, pictures, targets
 
 torch = pytest.importorskip("torch")
 
@@ -13,7 +15,7 @@ from tests.classifier.models import model, model_folder  # noqa: E402
 
 from tellapart.errors import Reason, SettingsError  # noqa: E402
 from tellapart.records import Label, LabelSchema, Task  # noqa: E402
-from tellapart.settings.recipe import Distillation, Loss  # noqa: E402
+from tellapart.settings.recipe import Distillation, Finetune, Loss  # noqa: E402
 from tellapart.training.finetune.distillation import (  # noqa: E402
     DistillationLoss,
     Teacher,
@@ -152,3 +154,30 @@ def test_a_model_folder_teaches_in_the_order_of_the_student() -> None:
 def test_a_teacher_is_opened_from_its_folder() -> None:
     opened = Teacher.open(model_folder(), schema("blue", "green", "red"))
     assert opened.columns.tolist() == [0, 1, 2]
+
+
+def test_a_network_that_learns_from_the_teacher_alone_says_what_the_teacher_says(tmp_path: Path) -> None:
+    from tellapart.training.finetune.job import Labelled, run_job, write_job
+
+    said = targets(48)[:, [1, 2, 0]]  # whatever the labels say, the teacher takes each class for another
+    write_job(
+        tmp_path / "job",
+        finetune=Finetune.model_validate(
+            {
+                "start": "scratch",
+                "epochs": 6,
+                "batch_size": 8,
+                "optimizer": {"lr": 0.01},
+                "augmentation": {"preset": "none", "mixup": 0.1},
+                "distillation": {"teacher": "big", "weight": 1.0, "temperature": 2.0},
+            }
+        ),
+        network="lenet",
+        spec="decode|upright|fit(32)",
+        task=Task.MULTICLASS,
+        n_classes=3,
+        train=labelled(48),
+        val=Labelled(pictures(9, 1), targets(9)[:, [1, 2, 0]]),
+        teacher=10 * said,
+    )
+    assert (run_job(tmp_path / "job").metric or 0) > 0.9

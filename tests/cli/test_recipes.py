@@ -135,3 +135,22 @@ def test_showing_checks(tmp_path: Path) -> None:
         "error: there is no recipe and no file 'defect', known recipes are "
         f"{', '.join(recipe_names())}; did you mean 'defects'? [bad_setting]\n"
     )
+
+
+def test_resume_and_restart_are_about_a_training_of_the_network_that_was_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folders(Path("parts"), {"bad": 1, "good": 1})
+    assert run("train", "parts", "-o", "m", "--resume").err == (
+        "error: an unfinished training can be resumed or restarted where the method is 'finetune' and an output is named "
+        "[bad_setting]\n"
+    )
+    finetune = ["train", "parts", "-o", "m", "--method", "finetune"]
+    assert run(*finetune, "--resume").err == (
+        "error: there is no unfinished training in m.run to go on with; leave out --resume [bad_setting]\n"
+    )
+    Path("m.run/job").mkdir(parents=True)
+    ran = run(*finetune)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: an unfinished training lies in m.run: go on with --resume, or throw it away")

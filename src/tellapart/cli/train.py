@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SPLIT, WORKERS, Headed, headed
+from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SPLIT, WORKERS, Headed, flag, headed
 from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.progress import progress
 from tellapart.cli.reading import READING, Reading
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 @click.option("--output", "-o", type=PATH, metavar="MODEL", help="Model folder or .zip.  [default: DATA-model]")
 @click.option("--name", help="Name on the card.  [default: the output's]")
 @RECIPE
+@headed(
+    "The network itself (--method finetune)",
+    flag("--resume", "resume", "Go on with a training that was ended, from its last whole epoch."),
+    flag("--restart", "restart", "Throw an unfinished training away and begin anew."),
+)
 @headed(
     "Answers",
     click.option(
@@ -49,6 +54,8 @@ def train(
     output: Path | None,
     name: str | None,
     recipe: Recipe,
+    resume: bool,
+    restart: bool,
     costs: Path | None,
     reading: Reading,
     split: str,
@@ -78,6 +85,8 @@ def train(
             split=split,
             name=name,
             golden=golden,
+            resume=resume,
+            restart=restart,
             seed=seed,
             workers=workers,
             provider=provider(),

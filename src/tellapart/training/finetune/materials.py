@@ -21,14 +21,10 @@ from tellapart.training.finetune.job import HEAD, Job
 from tellapart.training.finetune.losses import TargetLoss, make_loss
 from tellapart.training.finetune.module import Learner
 from tellapart.training.finetune.phases import Phase
-from tellapart.training.finetune.samplers import EpochSampler, Part
+from tellapart.training.finetune.samplers import EpochSampler
 from tellapart.training.networks.build import build_network
 from tellapart.training.networks.network import Network
-from tellapart.training.networks.norms import measure_norms
 from tellapart.training.networks.tuning import choose_trainable
-
-# Images whose statistics the normalisations of `builtin` start from.
-_MEASURED = 256
 
 
 @dataclass
@@ -94,15 +90,8 @@ class Materials:
         )
         if (self.folder / HEAD).exists():
             _start_head(network, self.folder / HEAD)
-        if job.network == "builtin" and finetune.start == "pretrained":
-            measure_norms(network.body, [network.normalise(self._some_pixels())])
         choose_trainable(network, finetune, job.seed)
         return network.train()
-
-    def _some_pixels(self) -> torch.Tensor:
-        """Training images as the first epoch shows them, uint8 (n, h, w, 3), the same in every process."""
-        rows = np.unique(np.linspace(0, self.job.n_train - 1, _MEASURED).astype(np.int64))
-        return self.examples.training(Part(rows, 1.0, rows), 0, 0).pixels
 
     @cached_property
     def loss(self) -> TargetLoss | DistillationLoss:

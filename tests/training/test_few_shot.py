@@ -73,6 +73,7 @@ def test_with_one_image_per_class_it_admits_that_nothing_is_known() -> None:
         "warning     nothing has calibrated the confidence: it is kept low, and how often the answers are right is not "
         "known; add a second image of each class",
     )
+    assert all(array.flags.c_contiguous for array in probe.head.arrays().values())
     assert not probe.usable.any()
     assert not any(probe.thresholds.reached)
     assert (probe.head.logits(x).argmax(axis=1) == labels.argmax(axis=1)).all()

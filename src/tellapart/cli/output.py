@@ -32,7 +32,7 @@ def one_line(value: Mapping[str, Any] | Sequence[Any]) -> str:
     return printable(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def pretty(value: Mapping[str, Any] | Sequence[Any]) -> str:
+def pretty(value: Mapping[str, Any] | Sequence[Any] | None) -> str:
     """Indented JSON."""
     return printable(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 

@@ -138,7 +138,8 @@ def _finished(
     held_out = np.where(_absent_from_folds(shots), _ABSENT, held_out * factor)
     present = shots.labels.any(axis=0)
     weight, bias = np.where(present, weight * factor, 0), np.where(present, bias * factor, _ABSENT)
-    return Candidate(name, weight.astype(np.float32), bias.astype(np.float32), held_out.astype(np.float32))
+    # Rows one after the other in memory: files are written so.
+    return Candidate(name, *(np.ascontiguousarray(one, np.float32) for one in (weight, bias, held_out)))
 
 
 def _spread(scores: NDArray[np.floating], task: Task) -> float:

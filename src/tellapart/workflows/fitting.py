@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,20 @@ from tellapart.training.linear_probe import Probe, ProbeOptions, linear_probe, t
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder
 from tellapart.workflows.facts import versions
 from tellapart.workflows.partition import Partition
+
+FitProbe = Callable[
+    [NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64], LabelSchema, ProbeOptions],
+    Probe,
+]
+"""Fits a head on embeddings (n, d), labels 0/1 (n, k) and groups (n,), as `linear_probe` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMaker:
+    """What fits the head, and whether there must be images to judge it on: a model of one image per class has none."""
+
+    fit: FitProbe = linear_probe
+    needs_judges: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,8 @@ class HeldBack:
 
 def judged_on(n: int, *, of_their_own: bool) -> str:
     """Which `n` images judge, in words."""
+    if not n:
+        return "nothing: every class has one image or group, so how often the answers are right is not known"
     if of_their_own:
         return f"the {n:,} images of the held-back split"
     return (
@@ -66,6 +83,7 @@ class Fitting:
     parted: Partition
     options: ProbeOptions
     embedder: Embedder
+    maker: HeadMaker = HeadMaker()
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -83,7 +101,7 @@ class Fitting:
     def fit(self, name: str) -> tuple[Classifier, Probe]:
         """A classifier with a bare card."""
         fitted_on, _ = self._roles()
-        probe = linear_probe(
+        probe = self.maker.fit(
             self.images.embeddings[fitted_on],
             self.labels[fitted_on],
             self.parted.groups[fitted_on],
@@ -95,6 +113,7 @@ class Fitting:
             "C": probe.C,
             "class_weight": str(self.options.class_weight or "none"),
             "label_noise": self.options.label_noise,
+            **probe.facts,
         }
         return self.assemble(name, probe, head), probe
 
@@ -102,7 +121,7 @@ class Fitting:
         """Its answers for the images that judge.
 
         Raises:
-            TrainingError: `no_test_data` when there is not one.
+            TrainingError: `no_test_data` when there is not one and `maker` needs one.
         """
         fitted_on, judged_on = self._roles()
         if judged_on.any():
@@ -110,7 +129,7 @@ class Fitting:
             answers = classifier.answer(self.images.embeddings[rows])
             return HeldBack(rows, answers.probabilities, answers.decisions, answers.ood_scores)
         rows = np.flatnonzero(fitted_on)[probe.usable]
-        if not len(rows):
+        if not len(rows) and self.maker.needs_judges:
             raise TrainingError(Reason.NO_TEST_DATA, _NOTHING_TO_JUDGE)
         probabilities = probe.probabilities[probe.usable]
         return HeldBack(rows, probabilities, decide(probabilities, probe.thresholds, self.schema), None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
-from tellapart.data.splits import Splits, assign_splits
+from tellapart.data.splits import DEFAULT_FRACTIONS, Splits, assign_splits
 from tellapart.errors import Reason, SettingsError
 from tellapart.records import LabelSchema
 from tellapart.workflows.embedding import EmbeddedDataset
@@ -19,6 +19,7 @@ from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.memory import GROUPED, RANDOM, Memory
 
 _UNDECIDED_SHARE = 0.2
+_ALL_TEACH = {"train": 1.0, "val": 0.0, "test": 0.0}
 NOTHING = Memory()
 
 
@@ -70,10 +71,12 @@ def partition(
     memory: Memory = NOTHING,
     seed: int,
     cache_dir: Path | None = None,
+    all_teach: bool = False,
 ) -> Partition:
     """Split labelled images: the user's own split first, then that of an earlier model (`memory`), then by group.
 
-    `how` is "grouped", or "random" to see what a leaking split would have promised. `cache_dir` keeps the groups.
+    `how` is "grouped", or "random" to see what a leaking split would have promised. `cache_dir` keeps the groups. With
+    `all_teach` no image is held back but those that either names: a handful per class is too few to give some away.
 
     Raises:
         SettingsError: `bad_setting` for another `how`.
@@ -82,9 +85,12 @@ def partition(
         raise SettingsError(Reason.BAD_SETTING, f"the split is 'grouped' or 'random', got {how!r}")
     dataset = images.dataset
     labels = dataset.label_matrix(schema)
+    fractions = _ALL_TEACH if all_teach else DEFAULT_FRACTIONS
     if how == RANDOM:
         alone = np.arange(len(dataset), dtype=np.int64)
-        splits = assign_splits(label_matrix=labels, groups=alone, seed=seed, label_names=schema.names)
+        splits = assign_splits(
+            label_matrix=labels, groups=alone, fractions=fractions, seed=seed, label_names=schema.names
+        )
         return Partition(splits, alone, how, n_found=0, n_kept=0)
     looks = look_alikes(images, cache_dir)
     groups = combine_groups(dataset.ids, dataset.groups, looks.groups, keys=_keys(dataset))
@@ -95,6 +101,7 @@ def partition(
         label_matrix=labels,
         groups=groups,
         existing=existing if any(existing) else None,
+        fractions=fractions,
         seed=seed,
         label_names=schema.names,
     )

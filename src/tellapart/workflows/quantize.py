@@ -34,6 +34,7 @@ from tellapart.workflows.fitting import Fitting, HeldBack
 from tellapart.workflows.golden import one_label_after_the_other
 from tellapart.workflows.int8_result import MAX_LOSS, Int8Model, facts, in_words
 from tellapart.workflows.memory import GROUPED, Memory
+from tellapart.workflows.methods import maker_of
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import read_labels, read_splits
@@ -172,7 +173,8 @@ class _Home:
         images = embed_dataset(self.dataset, embedder, progress=progress)
         if images.dataset.ids != self.dataset.ids:
             raise DataError(Reason.READ_FAILED, "images changed while the model was quantised; run it again")
-        return Fitting(images, self.parent.schema, self._parted(images), self._options(), embedder)
+        maker = maker_of(self.parent.card.head.get("fitted_by"))
+        return Fitting(images, self.parent.schema, self._parted(images), self._options(), embedder, maker)
 
     def _parted(self, images: EmbeddedDataset) -> Partition:
         seed = int(self.parent.card.training.get("seed", 0))

@@ -39,11 +39,12 @@ from tellapart.workflows.fitting import Fitting, HeldBack, schema_of, without_em
 from tellapart.workflows.golden import golden_images
 from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.memory import Memory, remember
+from tellapart.workflows.methods import METHODS
 from tellapart.workflows.noise_facts import noise_facts, noise_line
 from tellapart.workflows.partition import Partition, partition
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import reference_parquet
-from tellapart.workflows.report import counts_by_split, render, warnings_of
+from tellapart.workflows.report import Report, counts_by_split, render, warnings_of
 from tellapart.workflows.run_folder import RunFolder
 from tellapart.workflows.wish import Wish, frozen_backbone
 
@@ -105,8 +106,9 @@ def train(
         class_weight=class_weight,
         label_noise=label_noise,
     )
-    if asked.method not in ("probe", "finetune"):
+    if asked.method not in METHODS:
         raise SettingsError(Reason.BAD_SETTING, f"this version does not train by the method {asked.method!r} yet")
+    method_used = METHODS[asked.method]
     run = _run_folder(asked, output, resume=resume, restart=restart)
     memory = remember(None if output is None else Path(output), how=split)
     options = ProbeOptions(
@@ -116,7 +118,7 @@ def train(
         asked.label_noise,
     )
     began = time.perf_counter()
-    network = load_backbone(frozen_backbone(asked), provider=provider, store=store)
+    network = load_backbone(method_used.backbone or frozen_backbone(asked), provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     spec = _spec(asked, network, dataset, limits)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
@@ -124,8 +126,19 @@ def train(
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
     schema, dataset = without_empty_labels(schema, dataset, images)
     progress("finding near-duplicates", 0, 0)
-    parted = partition(images, schema, how=split, memory=memory, seed=seed, cache_dir=embedder.cache_dir)
-    work = Work(dataset, Fitting(images, schema, parted, options, embedder), memory)
+    parted = partition(
+        images,
+        schema,
+        how=split,
+        memory=memory,
+        seed=seed,
+        cache_dir=embedder.cache_dir,
+        all_teach=method_used.all_teach,
+    )
+    fitting = Fitting(images, schema, parted, options, embedder, method_used.maker(asked))
+    if method_used.refine is not None:
+        fitting = method_used.refine(fitting, asked, progress)
+    work = Work(dataset, fitting, memory)
     called = name or _name(output)
     if asked.method == "finetune":
         return _finetuned(work, Wish(asked, called, provider, store, resume), run, output, golden, began, progress)
@@ -227,7 +240,7 @@ class Work:
         story: Story = Story(),
     ) -> Classifier:
         """The classifier with its card, evaluation, report, reference and golden images; `started` by `perf_counter`."""
-        evaluation = self._evaluate(held)
+        evaluation = self._evaluate(held) if len(held.rows) else None
         seconds = time.perf_counter() - started
         facts = self._training_facts(probe, held, seconds) | dict(story.facts)
         facts["summary"] = [*facts["summary"], *story.summary]
@@ -260,9 +273,26 @@ class Work:
         )
 
     def _enclose(
-        self, classifier: Classifier, evaluation: Evaluation, rows: NDArray[np.int64], n_golden: int, story: Story
+        self,
+        classifier: Classifier,
+        evaluation: Evaluation | None,
+        rows: NDArray[np.int64],
+        n_golden: int,
+        story: Story,
     ) -> Classifier:
-        judged = self.images.dataset.subset(rows)
+        # Without an image that judges there is no report; any images make golden ones.
+        judged = self.images.dataset.subset(rows) if len(rows) else self.images.dataset
+        files = self._report(classifier, evaluation, judged, story)
+        chosen = golden_images(judged, range(len(judged)), classifier.spec, classifier.limits, n=n_golden)
+        answers = classifier.answer(self.images.embeddings)
+        reference = reference_parquet(
+            self.images, self.parted.splits.assigned, self.parted.groups, answers, gone=self.memory.splits
+        )
+        return classifier.enclosing(Enclosures(record(classifier, chosen), reference, files.evaluation, files.html))
+
+    def _report(self, classifier: Classifier, evaluation: Evaluation | None, judged: Dataset, story: Story) -> Report:
+        if evaluation is None:
+            return Report(b"", b"")
         noted = _noted(classifier.card.training["summary"])
         background = Background(
             splits=counts_by_split(self.images.dataset, self.parted.splits.assigned),
@@ -271,13 +301,7 @@ class Work:
             reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
             learning=story.learning,
         )
-        report = render(classifier, evaluation, judged, title=classifier.card.name, background=background)
-        chosen = golden_images(judged, range(len(judged)), classifier.spec, classifier.limits, n=n_golden)
-        answers = classifier.answer(self.images.embeddings)
-        reference = reference_parquet(
-            self.images, self.parted.splits.assigned, self.parted.groups, answers, gone=self.memory.splits
-        )
-        return classifier.enclosing(Enclosures(record(classifier, chosen), reference, report.evaluation, report.html))
+        return render(classifier, evaluation, judged, title=classifier.card.name, background=background)
 
     def _data_facts(self) -> dict[str, Any]:
         checks = cheap_lines(self.images, self.fitting.schema)
@@ -289,6 +313,7 @@ class Work:
         fitted_on = self.images.dataset.subset(self.fitting.fitted_on)
         if noise := noise_line(probe.doubted, fitted_on):
             summary.append(f"{_NOISE}{noise}")
+        summary.extend(probe.notes)
         if missed:
             summary.append(
                 f"warning     the aim {probe.thresholds.aim} is not reached with confidence for: {', '.join(missed)}"
@@ -330,6 +355,8 @@ def _name(output: str | Path | None) -> str:
     return "model" if output is None else Path(output).resolve().name.removesuffix(".zip")
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+def _metrics(evaluation: Evaluation | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {"summary": ["not measured: no image is left to judge on"]}
     value = evaluation.to_json()
     return {"headline": value["headline_metric"], "summary": list(evaluation.summary()), **value["metrics"]}

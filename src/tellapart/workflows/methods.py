@@ -1,0 +1,76 @@
+"""The ways to train by name, and what each does differently from the plain probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.records import LabelSchema
+from tellapart.settings.recipe import Recipe
+from tellapart.training.few_shot import few_shot
+from tellapart.training.linear_probe import Probe, ProbeOptions
+from tellapart.workflows.fitting import Fitting, HeadMaker
+from tellapart.workflows.progress import Progress
+
+Refine = Callable[[Fitting, Recipe, Progress], Fitting]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a training goes.
+
+    `backbone` is the method's own network by name, None where the recipe names one. With `all_teach` no image is held
+    back for a test. `refine` makes the network that the model gets out of the training images, once these are split;
+    None where the first network is the one.
+    """
+
+    maker: Callable[[Recipe], HeadMaker]
+    backbone: str | None = None
+    all_teach: bool = False
+    refine: Refine | None = None
+
+
+def _logistic(recipe: Recipe) -> HeadMaker:  # noqa: ARG001  the signature of makers
+    return HeadMaker()
+
+
+def _few_shot(recipe: Recipe) -> HeadMaker:  # noqa: ARG001  the signature of makers
+    return HeadMaker(few_shot, needs_judges=False)
+
+
+def _logistic_or_svm(recipe: Recipe) -> HeadMaker:
+    return HeadMaker(_svm) if recipe.head == "svm" else HeadMaker()
+
+
+def _svm(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    groups: NDArray[np.int64],
+    schema: LabelSchema,
+    options: ProbeOptions,
+) -> Probe:
+    # Loads scikit-learn: only where it is asked for.
+    from tellapart.training.svm import svm_probe
+
+    return svm_probe(embeddings, labels, groups, schema, options)
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "probe": Method(_logistic),
+        "finetune": Method(_logistic),
+        "few-shot": Method(_few_shot, all_teach=True),
+        "hog": Method(_logistic_or_svm, backbone="hog"),
+    }
+)
+"""By the recipe's `method`; of "finetune" this is the frozen probe that it has to beat."""
+
+
+def maker_of(fitted_by: str | None) -> HeadMaker:
+    """What fitted a head, by `fitted_by` on its card: so that a model is fitted again as it was."""
+    found = {"few-shot": HeadMaker(few_shot, needs_judges=False), "svm": HeadMaker(_svm)}
+    return found.get(fitted_by or "", HeadMaker())

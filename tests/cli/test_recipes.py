@@ -38,13 +38,13 @@ def test_options_become_a_recipe(asked: list[Recipe]) -> None:
     options = ["--method", "finetune", "--backbone", "timm/resnet18", "--size", 96, "--aim", "argmax"]
     network = ["--start", "scratch", "--tune", "full", "--epochs", 3, "--batch-size", 8, "--lr", "1e-3"]
     more = ["--augment", "light", "--loss", "focal", "--sampler", "balanced", "--processes", 2, "--set", "gamma=1"]
-    run("train", "parts", *options, "--class-weight", "none", "--label-noise", "drop", *network, *more)
+    run("train", "parts", *options, "--class-weight", "none", *network, *more)
     finetune = {
         "start": "scratch", "epochs": 3, "batch_size": 8, "optimizer": {"lr": 0.001}, "augmentation": {"preset": "light"},
         "loss": {"name": "focal", "gamma": 1}, "sampler": "balanced", "processes": 2,
     }  # fmt: skip
     own = {"method": "finetune", "backbone": "timm/resnet18", "size": 96, "aim": "argmax", "class_weight": "none"}
-    assert asked == [Recipe.model_validate({**own, "label_noise": "drop", "finetune": finetune})]
+    assert asked == [Recipe.model_validate({**own, "finetune": finetune})]
 
 
 def test_without_options_it_is_the_defaults(asked: list[Recipe]) -> None:
@@ -69,6 +69,10 @@ FINETUNE = ["--method", "finetune"]
         (["--epochs", 3], "--epochs works with the method 'finetune', not 'probe'"),
         (["--method", "hog", "--lr", 1], "--lr works with the method 'finetune', not 'hog'"),
         (["--method", "hog", "--set", "loss={}"], "--set loss works with the method 'finetune', not 'hog'"),
+        (
+            [*FINETUNE, "--label-noise", "drop"],
+            "--label-noise works with the method 'probe', 'few-shot', 'hog' or 'sift', not 'finetune'",
+        ),
         ([*FINETUNE, "--batch-size", 0], "--batch-size: finetune.batch_size is a whole number of at least 1, got 0"),
         ([*FINETUNE, "--lr", "fast"], "--lr: finetune.optimizer.lr is a number above 0, 'auto' or 'find', got 'fast'"),
         ([*FINETUNE, "--lr", "nan"], "--lr: finetune.optimizer.lr is a number above 0, 'auto' or 'find', got nan"),

@@ -61,6 +61,7 @@ _HEEDED_BY: dict[str, tuple[str, ...]] = {
     "finetune": ("finetune",),
     "backbone": ("probe", "finetune", "few-shot"),
     "head": ("hog", "sift"),
+    "label_noise": ("probe", "few-shot", "hog", "sift"),
 }
 
 

@@ -95,10 +95,11 @@ def train(
             progress=shown,
         )
     evaluation = classifier.evaluation
-    assert evaluation is not None  # `train` always judges
     if as_json:
-        print(pretty(evaluation.to_json()))
+        print(pretty(None if evaluation is None else evaluation.to_json()))
         return
-    for line in [*classifier.card.data["summary"], *classifier.card.training["summary"], "", *evaluation.summary()]:
+    card = classifier.card
+    for line in [*card.data["summary"], *card.training["summary"], "", *card.metrics["summary"]]:
         print(plain(line))
-    note(f"\nmodel   {output}" + ("" if output.suffix == ".zip" else f"\nreport  {output / 'report.html'}"))
+    has_report = evaluation is not None and output.suffix != ".zip"
+    note(f"\nmodel   {output}" + (f"\nreport  {output / 'report.html'}" if has_report else ""))

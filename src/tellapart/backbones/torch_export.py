@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +60,9 @@ def exported(module: nn.Module, example: NDArray[np.uint8], card: BackboneCard, 
 
     torch's older exporter on purpose: over 25 families it took 0.5–9 s where the newer one took 15–360 s, and needs
     no further library.
+
+    Raises:
+        BackboneError: `backbone_invalid` for a network that the exporter cannot write.
     """
     import onnx
     from onnx import helper
@@ -69,16 +73,22 @@ def exported(module: nn.Module, example: NDArray[np.uint8], card: BackboneCard, 
         axes["image"] |= {1: "h", 2: "w"}
     with TemporaryDirectory() as folder, _quiet():
         path = Path(folder, "network.onnx")
-        torch.onnx.export(
-            module,
-            (torch.from_numpy(example),),
-            str(path),
-            input_names=["image"],
-            output_names=names,
-            dynamic_axes={name: axes[name] for name in ["image", *names]},
-            opset_version=_OPSET,
-            dynamo=False,
-        )
+        torch.onnx.register_custom_op_symbolic("aten::rms_norm", _rms_norm, _OPSET)
+        try:
+            torch.onnx.export(
+                module,
+                (torch.from_numpy(example),),
+                str(path),
+                input_names=["image"],
+                output_names=names,
+                dynamic_axes={name: axes[name] for name in ["image", *names]},
+                opset_version=_OPSET,
+                dynamo=False,
+            )
+        except RuntimeError as exc:  # the exporter's own errors are such, too
+            first = str(exc).strip().split(". ", 1)[0]
+            message = f"the network {card.name} cannot be written as ONNX: {first}"
+            raise BackboneError(Reason.BACKBONE_INVALID, message) from exc
         model = onnx.load(path)
     model.producer_name, model.doc_string = "tellapart", ""
     helper.set_model_props(model, {CARD_KEY: card.to_json()})
@@ -87,10 +97,33 @@ def exported(module: nn.Module, example: NDArray[np.uint8], card: BackboneCard, 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of every branch it traces; what it made is proven instead."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """The exporter warns of every branch it traces, and prints whole graphs when it fails; what it made is proven instead."""
+    # Its switch for the log (torch 2.10 to 2.13) is ignored: `setup_onnx_logging` asks for a function's truth, not its answer.
+    log = getattr(torch._C, "_jit_onnx_log", None)
+    torch._C._jit_onnx_log = _say_nothing
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch._C._jit_onnx_log = log
+
+
+def _say_nothing(*_: object) -> None:
+    return
+
+
+def _rms_norm(g: Any, x: Any, shape: Any, weight: Any, eps: Any) -> Any:
+    """What the exporter lacks: the last axes divided by the root of their mean square, times a weight that may be none."""
+    from torch.onnx import symbolic_helper as helper
+
+    n_axes = len(helper._get_const(shape, "is", "normalized_shape"))
+    epsilon = float(torch.finfo(torch.float32).eps) if helper._is_none(eps) else helper._get_const(eps, "f", "eps")
+    axes = g.op("Constant", value_t=torch.arange(-n_axes, 0))
+    mean = g.op("ReduceMean", g.op("Mul", x, x), axes, keepdims_i=1)
+    root = g.op("Sqrt", g.op("Add", mean, g.op("Constant", value_t=torch.tensor(epsilon))))
+    normed = g.op("Div", x, root)
+    return normed if helper._is_none(weight) else g.op("Mul", normed, weight)
 
 
 def prove(data: bytes, pixels: list[NDArray[np.uint8]], expected: list[list[NDArray[np.float32]]]) -> float:

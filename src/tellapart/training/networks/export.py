@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from tellapart.backbones.protocol import BackboneCard
 from tellapart.backbones.torch_export import Canonical, answers, examples, exported, prove
+from tellapart.errors import BackboneError
 from tellapart.training.networks.lora import merge_lora
 from tellapart.training.networks.network import Network
 
@@ -21,13 +23,22 @@ def canonical_bytes(network: Network, card_name: str, *, notes: str = "") -> byt
     given stays as it is. `card_name` is what reports call it; licence and source are those of the weights it began with.
 
     Raises:
-        BackboneError: `backbone_invalid` where ONNX Runtime gives other features.
+        BackboneError: `backbone_invalid` for a network that cannot be written, or of which ONNX Runtime gives other
+            features. It does not depend on what was learned: call it once before a long training.
     """
     finished = _finished(network)
     module = Canonical(finished.body, lambda pixels: _embedded(finished, pixels), finished.mean, finished.std).eval()
-    pixels = examples((network.size_px, network.size_px), n_sizes=1 if network.facts.fixed else 2)
+    card = _card(network, card_name, notes)
+    if not network.facts.fixed:
+        with contextlib.suppress(BackboneError):  # some networks are told of one size only when they are written
+            return _proven(module, card, network.size_px, fixed=False)
+    return _proven(module, card, network.size_px, fixed=True)
+
+
+def _proven(module: Canonical, card: BackboneCard, size_px: int, *, fixed: bool) -> bytes:
+    pixels = examples((size_px, size_px), n_sizes=1 if fixed else 2)
     expected = [answers(module, one) for one in pixels]
-    data = exported(module, pixels[0], _card(network, card_name, notes), fixed=network.facts.fixed)
+    data = exported(module, pixels[0], card, fixed=fixed)
     prove(data, pixels, expected)
     return data
 

@@ -74,9 +74,29 @@ def add_lora(network: Network, rank: int, alpha: float, seed: int = 0) -> int:
 
 def merge_lora(network: Network) -> None:
     """Fold the adapters into the weights; nothing happens to a network without any."""
-    for layer in network.body.modules():
-        if parametrize.is_parametrized(layer, "weight"):
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    adapted = [
+        (name, layer)
+        for name, layer in network.body.named_modules()
+        if isinstance(layer, nn.Linear) and parametrize.is_parametrized(layer, "weight")
+    ]
+    for name, layer in adapted:
+        parent, _, own = name.rpartition(".")
+        setattr(network.body.get_submodule(parent), own, _plain(layer))
+
+
+def _plain(layer: nn.Linear) -> nn.Linear:
+    """A new layer: `remove_parametrizations` changes the class, which copies of the network share."""
+    device, dtype = layer.weight.device, layer.weight.dtype
+    has_bias = layer.bias is not None
+    plain = nn.utils.skip_init(
+        nn.Linear, layer.in_features, layer.out_features, bias=has_bias, device=device, dtype=dtype
+    )
+    with torch.no_grad():
+        plain.weight.copy_(layer.weight)
+        if has_bias:
+            plain.bias.copy_(layer.bias)
+    plain.train(layer.training)
+    return plain
 
 
 def _layers(network: Network) -> list[nn.Linear]:

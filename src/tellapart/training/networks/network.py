@@ -75,12 +75,6 @@ class Network(nn.Module):
         parameters = dict(self.body.named_parameters())
         return [[parameters[name] for name in names] for names in self.body.stage_names()]
 
-    def stage_of(self, name: str) -> int:
-        """Stage of a parameter of the whole network by its name, counted from the image; the head's is the last."""
-        stages = self.body.stage_names()
-        inside = name.removeprefix("body.")
-        return next((index for index, names in enumerate(stages) if inside in names), len(stages))
-
     def embed(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Map normalised float32 (n, 3, h, w) to embedding (n, d) and feature map (n, c, h', w') or None."""
         embedding, feature_map = self.body(pixels)

@@ -93,8 +93,9 @@ def _norm_after_pooling(network: Any) -> str:
 
 def _normed(norm: nn.Module, feature_map: Tensor) -> Tensor:
     """The normalisation at each place of a map (n, c, h, w), whatever order of axes it expects."""
-    if isinstance(norm, nn.LayerNorm) and not type(norm).__name__.endswith("2d"):
-        feature_map = norm(feature_map.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    else:
-        feature_map = norm(feature_map)
-    return feature_map
+    result: Tensor
+    if type(norm).__name__.endswith("2d") or isinstance(norm, nn.GroupNorm):
+        result = norm(feature_map)
+    else:  # LayerNorm and its kin, over the last axis
+        result = norm(feature_map.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return result

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 from tests.builders import picture
 
 from tellapart.settings.recipe import Augmentation
-from tellapart.training.augmentation.colour import coloured, hue_matrix, jitter, mean_grey, saturation_matrix
+from tellapart.training.augmentation.colour import coloured, hue_matrix, jitter, mean_grey, product, saturation_matrix
 from tellapart.training.augmentation.presets import resolved
 
 
@@ -23,7 +23,7 @@ def muted(seed: int = 0) -> Image.Image:
 def test_saturation_is_pillows() -> None:
     image = muted()
     for factor in (0.0, 0.5, 1.3):
-        ours, theirs = coloured(image, saturation_matrix(factor), 0), ImageEnhance.Color(image).enhance(factor)
+        ours, theirs = coloured(image, saturation_matrix(factor)), ImageEnhance.Color(image).enhance(factor)
         difference = np.abs(np.asarray(ours).astype(int) - np.asarray(theirs))
         assert difference.max() <= 2  # both round, Pillow twice
 
@@ -41,14 +41,14 @@ def test_brightness_and_contrast_together_are_pillows_one_after_the_other() -> N
 @pytest.mark.parametrize("turn", [-0.25, -0.05, 0.02, 0.1, 1 / 3])
 def test_hue_turns_by_the_share_of_the_circle(turn: float) -> None:
     for colour in ((160, 90, 90), (90, 150, 100), (100, 95, 140), (150, 140, 90)):
-        seen = coloured(Image.new("RGB", (1, 1), colour), hue_matrix(turn), 0).tobytes()
+        seen = coloured(Image.new("RGB", (1, 1), colour), hue_matrix(turn)).tobytes()
         moved = colorsys.rgb_to_hsv(*seen)[0] - colorsys.rgb_to_hsv(*colour)[0] - turn
         assert abs((moved + 0.5) % 1 - 0.5) < 0.012
 
 
 def test_a_third_of_the_circle_is_another_order_of_channels() -> None:
     pixels = picture()
-    made = np.asarray(coloured(Image.fromarray(pixels), hue_matrix(1 / 3), 0))
+    made = np.asarray(coloured(Image.fromarray(pixels), hue_matrix(1 / 3)))
     np.testing.assert_array_equal(made, pixels[..., [2, 0, 1]])
 
 
@@ -68,3 +68,8 @@ def test_the_mean_of_a_sample_is_near_that_of_all() -> None:
     photo = Image.fromarray(picture(300, 200))
     assert mean_grey(photo) == pytest.approx(np.asarray(photo.convert("L")).mean(), abs=2)
     assert mean_grey(Image.new("RGB", (1, 1), (9, 9, 9))) == 9
+
+
+def test_a_product_is_numpys() -> None:
+    left, right = hue_matrix(0.2), saturation_matrix(0.4)
+    np.testing.assert_allclose(product(left, right), np.array(left) @ np.array(right))

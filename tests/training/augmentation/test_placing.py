@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.builders import picture
 
-from tellapart.training.augmentation.placing import crop_box, cropped, turned_crop, warped
+from tellapart.training.augmentation.placing import crop_box, cropped, mirrored_beyond, turned_crop, warped
 
 sides = st.integers(1, 400)
 
@@ -73,3 +73,12 @@ def test_a_turned_crop_shows_the_real_surroundings() -> None:
     all_turned = np.asarray(turned_crop(whole, (0, 0, 60, 60), 10)).astype(int)
     part = np.asarray(turned_crop(whole, (20, 20, 40, 40), 10)).astype(int)
     assert np.abs(part - all_turned[20:40, 20:40]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "x, y", [((0, 0), (0, 0)), ((3, 0), (0, 2)), ((20, 20), (10, 10)), ((21, 3), (4, 50)), ((1, 0), (9, 9))]
+)
+def test_mirroring_is_numpys(x: tuple[int, int], y: tuple[int, int]) -> None:
+    pixels = picture(20, 10)
+    made = np.asarray(mirrored_beyond(Image.fromarray(pixels), x, y))
+    np.testing.assert_array_equal(made, np.pad(pixels, (y, x, (0, 0)), mode="symmetric"))

@@ -82,5 +82,20 @@ def _reach(along: float, across: float, start: float, length: int) -> tuple[int,
 
 def mirrored_beyond(image: Image.Image, x: tuple[int, int], y: tuple[int, int]) -> Image.Image:
     """The image with so many columns before and after and rows above and below, mirrored at its edges."""
-    pixels: NDArray[np.uint8] = np.asarray(image)
-    return Image.fromarray(np.pad(pixels, (y, x, (0, 0)), mode="symmetric"))
+    width, height = image.size
+    if max(x) > width or max(y) > height:  # mirrored again and again
+        pixels: NDArray[np.uint8] = np.asarray(image)
+        return Image.fromarray(np.pad(pixels, (y, x, (0, 0)), mode="symmetric"))
+    left, top, right, bottom = x[0], y[0], x[0] + width, y[0] + height
+    wider = Image.new("RGB", (right + x[1], bottom + y[1]))
+    wider.paste(image, (left, top))
+    _mirror(wider, (left, top, 2 * left, bottom), (0, top), Image.Transpose.FLIP_LEFT_RIGHT)
+    _mirror(wider, (right - x[1], top, right, bottom), (right, top), Image.Transpose.FLIP_LEFT_RIGHT)
+    _mirror(wider, (0, top, wider.width, 2 * top), (0, 0), Image.Transpose.FLIP_TOP_BOTTOM)
+    _mirror(wider, (0, bottom - y[1], wider.width, bottom), (0, bottom), Image.Transpose.FLIP_TOP_BOTTOM)
+    return wider
+
+
+def _mirror(image: Image.Image, box: Box, to: tuple[int, int], how: Image.Transpose) -> None:
+    if box[0] < box[2] and box[1] < box[3]:
+        image.paste(image.crop(box).transpose(how), to)

@@ -20,7 +20,7 @@ from tellapart.errors import Reason, SettingsError, TrainingError
 from tellapart.files import replacing
 from tellapart.training.finetune.checkpoints import WITHIN
 from tellapart.training.finetune.crew import Crew
-from tellapart.training.finetune.job import Job, JobResult, Progress
+from tellapart.training.finetune.job import Job, JobResult, OnEpoch, Progress
 from tellapart.training.finetune.logs import quiet
 from tellapart.training.finetune.loop import Training
 
@@ -33,7 +33,13 @@ _NO_CPU_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 def fit(
-    folder: Path, job: Job, progress: Progress, *, crew: Crew | None = None, checkpoint_s: float = CHECKPOINT_S
+    folder: Path,
+    job: Job,
+    progress: Progress,
+    *,
+    crew: Crew | None = None,
+    checkpoint_s: float = CHECKPOINT_S,
+    on_epoch: OnEpoch | None = None,
 ) -> JobResult:
     """Train a job to its end.
 
@@ -45,7 +51,7 @@ def fit(
         while True:
             parts = Parts.read(folder, job)
             notes = [*parts.notes, *_restarts()]
-            training = Training(folder, job, crew, progress, parts.accumulate, checkpoint_s, notes)
+            training = Training(folder, job, crew, progress, parts.accumulate, checkpoint_s, notes, on_epoch)
             try:
                 return training.run()
             except (MemoryError, RuntimeError, ValueError) as exc:

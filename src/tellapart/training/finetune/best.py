@@ -15,6 +15,7 @@ from torch.nn import functional
 from tellapart.backbones.torch_libraries import load_lightning
 from tellapart.records import Task
 from tellapart.training.finetune.images import TrainingBatches, ValidationBatches
+from tellapart.training.finetune.job import OnEpoch
 from tellapart.training.finetune.metrics import metric_name, validation_metrics
 from tellapart.training.finetune.module import Learner
 from tellapart.training.finetune.schedules import end_epoch
@@ -43,8 +44,8 @@ class Keeper(Callback):
     """Validates, writes the weights of the best epoch, and stops after `patience` epochs without a better one (0: never).
 
     Better is a higher metric, or an equal one with a lower loss. Comes before the averaging of weights among the callbacks,
-    so that it sees the averaged ones. `told` receives every row of the history, once all of it is known. `start` are the
-    validation images of a network that knows its task before the first epoch: then its first weights are epoch 0, the one
+    so that it sees the averaged ones. `told` receives every row of the history, once all of it is known; `on_epoch` hears of
+    the metric after every epoch, and what it raises ends the training. `start` are the validation images of a network that knows its task before the first epoch: then its first weights are epoch 0, the one
     to beat.
     """
 
@@ -59,9 +60,10 @@ class Keeper(Callback):
         task: Task,
         patience: int,
         start: ValidationBatches | None = None,
+        on_epoch: OnEpoch | None = None,
     ) -> None:
         self._standing, self._tally, self._batches, self._save, self._told = standing, tally, batches, save, told
-        self._task, self._patience, self._start = task, patience, start
+        self._task, self._patience, self._start, self._on_epoch = task, patience, start, on_epoch
         self._validated: dict[str, float] = {}
         self._clock = _Clock()
 
@@ -108,6 +110,8 @@ class Keeper(Callback):
         )
         if trainer.is_global_zero:
             self._told(standing.history)
+        if self._on_epoch is not None and self._validated:
+            self._on_epoch(epoch, self._validated[metric_name(self._task)])
         if self._patience and standing.best and epoch - standing.best["epoch"] >= self._patience:
             standing.stopped = trainer.should_stop = True
 

@@ -40,6 +40,9 @@ from tellapart.training.finetune.pixels import PixelStore, PixelWriter
 Progress = Callable[[str, int, int], None]
 """`(stage, done, total)`, as the workflows tell what they are doing."""
 
+OnEpoch = Callable[[int, float], None]
+"""`(epoch, metric)`: what the validation images said after an epoch, counted from 1. What it raises ends the training."""
+
 HEAD = "head.npz"
 _RESULT = "result.json"
 
@@ -202,7 +205,12 @@ def read_result(folder: Path) -> JobResult | None:
         raise TrainingError(Reason.JOB_DAMAGED, f"{path} is damaged; start the training afresh") from exc
 
 
-def run_job(folder: Path, progress: Progress = lambda _stage, _done, _total: None) -> JobResult:
+def run_job(
+    folder: Path,
+    progress: Progress = lambda _stage, _done, _total: None,
+    *,
+    on_epoch: OnEpoch | None = None,
+) -> JobResult:
     """Train a job in this process, from its checkpoint where it has one, and return how it went.
 
     Raises:
@@ -215,7 +223,7 @@ def run_job(folder: Path, progress: Progress = lambda _stage, _done, _total: Non
         return finished
     from tellapart.training.finetune.attempts import fit
 
-    return fit(folder, job, progress)
+    return fit(folder, job, progress, on_epoch=on_epoch)
 
 
 def _write(

@@ -15,7 +15,7 @@ from tellapart.training.finetune.best import Keeper, Row, Standing
 from tellapart.training.finetune.checkpoints import PLACE, SafetensorsIO, latest, read_checkpoint
 from tellapart.training.finetune.crew import Crew, device_name, precision
 from tellapart.training.finetune.images import TrainingBatches
-from tellapart.training.finetune.job import Ended, Job, JobResult, Progress, write_result
+from tellapart.training.finetune.job import Ended, Job, JobResult, OnEpoch, Progress, write_result
 from tellapart.training.finetune.logs import Told, trackers, write_history
 from tellapart.training.finetune.materials import Materials
 from tellapart.training.finetune.metrics import metric_name
@@ -45,6 +45,7 @@ class Training:
     accumulate: int
     checkpoint_s: float
     notes: list[str] = field(default_factory=list)
+    on_epoch: OnEpoch | None = None
 
     def run(self) -> JobResult:
         """Train what is still to be trained.
@@ -120,7 +121,7 @@ class Training:
         last = phase.end == finetune.epochs
         keeper = Keeper(
             self._standing, tally, batches, lambda learner: save_weights(learner.network, self.folder / WEIGHTS), self._tell,
-            task=self.job.task, patience=finetune.patience if last else 0, start=self._made.start_to_beat,
+            task=self.job.task, patience=finetune.patience if last else 0, start=self._made.start_to_beat, on_epoch=self.on_epoch,
         )  # fmt: skip
         average = [WeightAveraging(avg_fn=warm_average(finetune.ema))] if finetune.ema else []
         return [tally, keeper, *average, Saver(self.folder, tally)]

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--follow", action="store_true", help="end when the standard input ends; for tellapart itself")
     given = parser.parse_args(arguments)
     if given.follow:
-        threading.Thread(target=_end_with_input, daemon=True).start()
+        threading.Thread(target=end_with_input, daemon=True).start()
     from tellapart.training.finetune.attempts import StartAgain
 
     teller = Teller(given.folder)
@@ -62,7 +62,8 @@ class _Speaker:
             print(f"{stage}: step {done:,} of {total:,}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _end_with_input() -> None:
+def end_with_input() -> None:
+    """Wait for the end of the standard input, then end this process at once."""
     while os.read(0, 1):
         continue
     os._exit(INTERRUPTED)  # at once: what the folder has is whole at any moment

@@ -50,7 +50,9 @@ def _recipe(asked: Mapping[str, Any]) -> Recipe:
 
     named = {name: asked[name] for name in FIELDS if asked[name] is not None}
     options = together(Given.one(FIELDS[name], value, "--" + name.replace("_", "-")) for name, value in named.items())
-    return read_recipe(asked["recipe"], options=options, changes=asked["changes"])
+    others = click.get_current_context().params
+    search = any(others.get(name) for name in ("search", "search_minutes"))
+    return read_recipe(asked["recipe"], options=options, changes=asked["changes"], search=search)
 
 
 def _number_or_word(_context: click.Context, _option: click.Parameter, text: str | None) -> float | str | None:

@@ -21,12 +21,17 @@ MAX_BYTES = 64 * 1024
 
 
 def read_recipe(
-    source: Recipe | str | Path | None = None, *, options: Given | None = None, changes: Sequence[str] = ()
+    source: Recipe | str | Path | None = None,
+    *,
+    options: Given | None = None,
+    changes: Sequence[str] = (),
+    search: bool = False,
 ) -> Recipe:
     """The recipe of a name (`recipe_names`), a YAML file or a value, with what options and changes say instead.
 
     `changes` are written NAME=VALUE; the name may be the end of a field's path, as in `loss.name=focal` for
-    `finetune.loss.name`, and the value is YAML. A section that is given is joined with what lies below it.
+    `finetune.loss.name`, and the value is YAML. A section that is given is joined with what lies below it. A `search` tries
+    methods out: then nothing is refused because the recipe's own method does not heed it.
 
     Raises:
         SettingsError: `bad_setting`, with every fault in one sentence each and the line or option it stands in.
@@ -36,7 +41,7 @@ def read_recipe(
     faults = list(whole.faults)
     try:
         recipe = Recipe.model_validate(_without_empty_sections(whole.values, ()))
-        faults += contradictions(recipe, asked)
+        faults += contradictions(recipe, Given() if search else asked)
     except ValidationError as exc:
         faults += faults_of(exc, whole)
     if faults:
@@ -110,7 +115,7 @@ def _given(source: Recipe | str | Path | None) -> Given:
     if source is None:
         return Given()
     if isinstance(source, Recipe):
-        return Given(differences(source))
+        return Given(source.model_dump(mode="json", exclude_unset=True))  # what was named, also where it is the default
     return parse(recipe_source(source))
 
 

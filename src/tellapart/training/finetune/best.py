@@ -44,9 +44,9 @@ class Keeper(Callback):
     """Validates, writes the weights of the best epoch, and stops after `patience` epochs without a better one (0: never).
 
     Better is a higher metric, or an equal one with a lower loss. Comes before the averaging of weights among the callbacks,
-    so that it sees the averaged ones. `told` receives every row of the history, once all of it is known; `on_epoch` hears of
-    the metric after every epoch, and what it raises ends the training. `start` are the validation images of a network that knows its task before the first epoch: then its first weights are epoch 0, the one
-    to beat.
+    so that it sees the averaged ones. `told` receives every row of the history, once all of it is known; `on_epoch` hears
+    of the metric after every epoch, and what it raises ends the training. `start` are the validation images of a network
+    that knows its task before the first epoch: then its first weights are epoch 0, the one to beat.
     """
 
     def __init__(

@@ -121,7 +121,8 @@ class Training:
         last = phase.end == finetune.epochs
         keeper = Keeper(
             self._standing, tally, batches, lambda learner: save_weights(learner.network, self.folder / WEIGHTS), self._tell,
-            task=self.job.task, patience=finetune.patience if last else 0, start=self._made.start_to_beat, on_epoch=self.on_epoch,
+            task=self.job.task, patience=finetune.patience if last else 0, start=self._made.start_to_beat,
+            on_epoch=self.on_epoch,
         )  # fmt: skip
         average = [WeightAveraging(avg_fn=warm_average(finetune.ema))] if finetune.ema else []
         return [tally, keeper, *average, Saver(self.folder, tally)]

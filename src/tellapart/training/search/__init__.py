@@ -1,1 +1,1 @@
-"""Which recipe does best on this data."""
+"""The search for a recipe: what is tried out, in which order, when a trial is given up, which one is chosen."""

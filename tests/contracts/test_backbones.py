@@ -15,12 +15,15 @@ from tellapart.backbones.convert import convert
 from tellapart.backbones.hog import hog_bytes
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.protocol import Backbone, BackboneCard
+from tellapart.backbones.sift import LENGTH, sift_bytes
 from tellapart.backbones.source_card import SourceCard
 
 CARD = SourceCard("net", "MIT", "a test", size=(32, 40), mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
+_WORDS = np.random.default_rng(0).uniform(0, 0.15, (4, LENGTH)).astype(np.float32)
 BACKBONES = {
     "classic": classic_bytes,
     "hog": hog_bytes,
+    "sift": lambda: sift_bytes(_WORDS, sharpness=8.0, origin="Of a test."),
     "tiny": tiny_backbone_bytes,
     "tiny without a map": lambda: tiny_backbone_bytes(feature_map=False),
     "converted NCHW": lambda: convert(classifier_net("NCHW"), CARD).data,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,10 +14,10 @@ import tellapart as ta
 from tellapart.classifier.storage import load_enclosures
 from tellapart.errors import Reason, TellapartError
 from tellapart.heads.aims import Aim
-from tellapart.settings.recipe import Recipe
+from tellapart.settings.recipe import Method, Recipe
 from tellapart.training.linear_probe import ProbeOptions
 from tellapart.workflows.export import export
-from tellapart.workflows.methods import maker_of
+from tellapart.workflows.methods import METHODS, maker_of
 from tellapart.workflows.reference import read_splits
 from tellapart.workflows.train import train
 from tellapart.workflows.verify import verify
@@ -35,6 +35,10 @@ def proven(model: Path) -> ta.Classifier:
     exported = export(model, model.with_suffix(".onnx"))
     assert exported.max_difference < 1e-4
     return ta.load(model)
+
+
+def test_every_method_of_a_recipe_is_there() -> None:
+    assert set(METHODS) == set(get_args(Method))
 
 
 def test_one_image_per_class_makes_a_model_that_admits_it_was_not_judged(tmp_path: Path) -> None:
@@ -98,6 +102,20 @@ def test_hog_reads_edges(tmp_path: Path, head: str) -> None:
     assert trained.evaluation is not None
     assert trained.evaluation.metrics["accuracy"].value > 0.5
     assert proven(tmp_path / "model").card.preprocess == "decode|upright|squash(64)"
+
+
+def test_sift_counts_words_of_the_training_images(tmp_path: Path) -> None:
+    trained = trained_by({"method": "sift", "head": "svm", "size": 64}, shots(tmp_path, 8), output=tmp_path / "model")
+    n_train = trained.card.training["splits"]["train"] + trained.card.training["splits"]["val"]
+    assert trained.card.backbone["notes"] == (
+        f"Dense SIFT, {75 * n_train // 20} visual words, a spatial pyramid of 21 places. The words are centres of "
+        f"{75 * n_train:,} descriptors of {n_train} training images."
+    )
+    assert trained.card.preprocess == "decode|upright|squash(64)"
+    assert trained.evaluation is not None
+    assert trained.evaluation.metrics["accuracy"].value > 0.5
+    loaded = proven(tmp_path / "model")
+    assert loaded.predict(png_bytes(class_picture(2, 0))).predicted == ("odd",)
 
 
 def trained_by(recipe: dict[str, Any], data: Path, **options: Any) -> ta.Classifier:

@@ -38,11 +38,12 @@ def quarters(g: GraphBuilder, x: str) -> str:
     Halves of an odd number of cells share the one in the middle, so a single cell is enough (torch's
     `adaptive_avg_pool2d(x, 2)`, but for the order). Exact, where ONNX Runtime's resizing with antialias is its own.
     """
-    halves = [half for part in _halves(g, x, axis=2) for half in _halves(g, part, axis=3)]
-    return g.add("Concat", *[g.add("ReduceMean", half, g.ints(2, 3), keepdims=0) for half in halves], axis=1)
+    parts = [half for part in halves(g, x, axis=2) for half in halves(g, part, axis=3)]
+    return g.add("Concat", *[g.add("ReduceMean", half, g.ints(2, 3), keepdims=0) for half in parts], axis=1)
 
 
-def _halves(g: GraphBuilder, x: str, axis: int) -> list[str]:
+def halves(g: GraphBuilder, x: str, axis: int) -> list[str]:
+    """The first and the second half along an axis; of an odd number both have the one in the middle."""
     length = g.add("Shape", x, start=axis, end=axis + 1)
     low = g.add("Div", length, g.ints(2))
     high = g.add("Sub", length, low)

@@ -59,12 +59,20 @@ def _svm(
     return svm_probe(embeddings, labels, groups, schema, options)
 
 
+def _with_words(fitting: Fitting, recipe: Recipe, progress: Progress) -> Fitting:
+    # Loads what writes graphs: only where it is asked for.
+    from tellapart.workflows.visual_words import with_words
+
+    return with_words(fitting, recipe, progress)
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "probe": Method(_logistic),
         "finetune": Method(_logistic),
         "few-shot": Method(_few_shot, all_teach=True),
         "hog": Method(_logistic_or_svm, backbone="hog"),
+        "sift": Method(_logistic_or_svm, backbone="hog", refine=_with_words),
     }
 )
 """By the recipe's `method`; of "finetune" this is the frozen probe that it has to beat."""

@@ -106,8 +106,6 @@ def train(
         class_weight=class_weight,
         label_noise=label_noise,
     )
-    if asked.method not in METHODS:
-        raise SettingsError(Reason.BAD_SETTING, f"this version does not train by the method {asked.method!r} yet")
     method_used = METHODS[asked.method]
     run = _run_folder(asked, output, resume=resume, restart=restart)
     memory = remember(None if output is None else Path(output), how=split)

@@ -79,13 +79,15 @@ def convert_checkpoint(
 def load_checkpoint(weights: Path, config: Path, size: int | None = None, **options: Any) -> nn.Module:
     """A checkpoint's network with its weights; `options` are arguments of timm's `create_model`.
 
+    It is built for export unless `exportable` is False: then with the operators that train fastest.
+
     Raises:
         BackboneError: `backbone_invalid`.
         MissingExtra: without torch or timm.
     """
     timm = load_timm(extra="timm", feature=_FEATURE)
     described = read_config(config)
-    options["exportable"] = True
+    options.setdefault("exportable", True)
     if size is not None and described.get("pretrained_cfg", {}).get("fixed_input_size"):
         options["img_size"] = size
     # timm reads a folder in which nothing but these two files lies.

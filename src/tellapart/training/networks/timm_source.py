@@ -111,10 +111,10 @@ def timm_body(source: TimmSource, facts: NetworkFacts, drop_path: float) -> Timm
 
 def _created(source: TimmSource, facts: NetworkFacts, options: dict[str, Any]) -> nn.Module:
     if source.weights is not None and source.config is not None:
-        return load_checkpoint(source.weights, source.config, facts.size_px, **options)
+        return load_checkpoint(source.weights, source.config, facts.size_px, exportable=False, **options)
     if facts.fixed:
         options["img_size"] = facts.size_px
-    network: nn.Module = load_timm().create_model(source.architecture, pretrained=False, exportable=True, **options)
+    network: nn.Module = load_timm().create_model(source.architecture, pretrained=False, **options)
     return network
 
 

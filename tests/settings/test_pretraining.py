@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tellapart.errors import SettingsError
 from tellapart.settings.pretraining import SIMCLR_VIEWS, Pretraining
 from tellapart.settings.pretraining_changes import read_pretraining
+from tellapart.settings.recipe_fields import fields_of
 
 
 def test_without_options_everything_is_as_the_class_says() -> None:
@@ -58,3 +62,16 @@ def test_all_faults_are_told_at_once() -> None:
         "the options cannot be used: --set nonsense=1: there is no 'nonsense'; "
         "--epochs: it is a whole number of at least 1, got 0; --set batch_size=1: it is a whole number of at least 2, got 1"
     )
+
+
+def test_the_page_explains_every_option_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs/pretraining.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| ([^|]*) \|", page, re.MULTILINE))
+    for path, facts in fields_of(Pretraining).items():
+        if path[0] in ("augmentation", "optimizer", "schedule") and len(path) > 1:
+            continue  # explained with the recipes
+        if facts.is_section and path[0] in ("simclr", "dino"):
+            continue
+        cell = rows[".".join(path)]
+        plain = isinstance(facts.default, str | int | float)
+        assert not plain or cell.strip("`") == str(facts.default), path

@@ -1,4 +1,4 @@
-"""`tellapart backbones list|add|show|remove|bench`."""
+"""`tellapart backbones list|add|show|remove|bench|pretrain`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tellapart.cli.backbones_pretrain import pretrain
 from tellapart.cli.bench import bench
 from tellapart.cli.environment import store
 from tellapart.cli.options import JSON
@@ -93,3 +94,4 @@ def remove(name: str) -> None:
 
 
 backbones.add_command(bench)
+backbones.add_command(pretrain)

@@ -1,33 +1,46 @@
-"""A network small enough to be pre-trained in a second, with what `training.networks.Network` promises."""
+"""A network small enough to be pre-trained in a second."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from tellapart.training.networks.facts import NetworkFacts
+from tellapart.training.networks.network import Body, Network
 
-class TinyNetwork(nn.Module):
-    """uint8 images of any size → 8 columns, by one convolution with batch norm."""
 
-    name, licence, source = "tiny", "apache-2.0", "a test"
-    size_px, embedding_dim = 16, 8
-    mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-    spec = "decode|upright|squash(16)"
+class TinyBody(Body):
+    """Images of any size → 8 columns, by one convolution with batch norm and one without."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        torch.manual_seed(seed)
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
-        self.head = nn.Linear(8, 2)
-        self.stages = [self.stem]
+        self.top = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.Dropout(0.1))
 
-    def embed(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        feature_map = self.stem(pixels)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        feature_map = self.top(self.stem(x))
         return feature_map.mean((2, 3)), feature_map
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.embed(pixels)[0])
-        return logits
+    def stage_names(self) -> list[list[str]]:
+        names = [name for name, _ in self.named_parameters()]
+        return [[name for name in names if name.startswith(stage)] for stage in ("stem", "top")]
 
-    def normalise(self, pixels: Tensor) -> Tensor:
-        return (pixels.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
+
+FACTS = NetworkFacts(
+    name="tiny",
+    licence="Apache-2.0",
+    source="a test",
+    spec="decode|upright|squash(16)",
+    size_px=16,
+    own_size_px=16,
+    smallest_px=8,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+)
+
+
+def tiny_network(seed: int = 0) -> Network:
+    """The same weights for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(FACTS, TinyBody(), 2)

@@ -14,7 +14,7 @@ from tellapart.backbones.torch_libraries import load_timm  # noqa: E402
 
 load_timm()
 
-from tests.training.selfsup.networks import TinyNetwork  # noqa: E402
+from tests.training.selfsup.networks import tiny_network  # noqa: E402
 
 from tellapart.settings.pretraining import Dino, Pretraining  # noqa: E402
 from tellapart.training.selfsup.dino import DinoLoss, DinoMethod, momentum_at  # noqa: E402
@@ -66,7 +66,7 @@ def views(n: int = 6) -> list[torch.Tensor]:
 
 
 def test_the_teacher_is_a_running_average_of_the_student() -> None:
-    method = DinoMethod(TinyNetwork(), Pretraining(dino=SMALL))  # type: ignore[arg-type]
+    method = DinoMethod(tiny_network(), Pretraining(dino=SMALL))
     before = [weight.clone() for weight in method.teacher.parameters()]
     with torch.no_grad():
         for weight in method.student.parameters():
@@ -87,17 +87,17 @@ def test_the_momentum_rises_to_one_by_a_half_cosine() -> None:
 
 
 def test_only_the_student_gets_gradients_and_the_prototypes_none_in_the_first_epoch() -> None:
-    method = DinoMethod(TinyNetwork(), Pretraining(dino=SMALL))  # type: ignore[arg-type]
+    method = DinoMethod(tiny_network(), Pretraining(dino=SMALL))
     method.loss(views(), 0).backward()
     assert all(weight.grad is None for weight in method.teacher.parameters())
     assert method.student.head.prototypes.weight.grad is None
-    assert method.network.stem[0].weight.grad is not None
+    assert method.network.body.stem[0].weight.grad is not None
     method.loss(views(), 1).backward()
     assert method.student.head.prototypes.weight.grad is not None
 
 
 def test_the_state_holds_the_teacher_once() -> None:
-    method = DinoMethod(TinyNetwork(), Pretraining(dino=SMALL))  # type: ignore[arg-type]
+    method = DinoMethod(tiny_network(), Pretraining(dino=SMALL))
     names = list(method.state_dict())
     assert {name.split(".")[0] for name in names} == {"student", "teacher", "criterion"}
     assert "criterion.centre" in names
@@ -106,7 +106,7 @@ def test_the_state_holds_the_teacher_once() -> None:
 def test_the_student_learns_what_a_teacher_that_stays_says() -> None:
     torch.manual_seed(1)
     still = SMALL.model_copy(update={"centre_momentum": 1.0})
-    method = DinoMethod(TinyNetwork(), Pretraining(dino=still))  # type: ignore[arg-type]
+    method = DinoMethod(tiny_network(), Pretraining(dino=still))
     optimizer = torch.optim.AdamW(method.student.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
-from tests.training.selfsup.networks import TinyNetwork  # noqa: E402
+from tests.training.selfsup.networks import tiny_network  # noqa: E402
 
 from tellapart.settings.pretraining import Pretraining  # noqa: E402
 from tellapart.training.selfsup.simclr import SimClrMethod, nt_xent  # noqa: E402
@@ -45,7 +45,7 @@ def test_nt_xent_takes_no_notice_of_lengths() -> None:
 
 
 def test_steps_bring_views_of_one_image_together() -> None:
-    method = SimClrMethod(TinyNetwork(), Pretraining())  # type: ignore[arg-type]
+    method = SimClrMethod(tiny_network(), Pretraining())
     optimizer = torch.optim.SGD(method.parameters(), lr=0.3)
     colours = torch.linspace(-1, 1, 8 * 3).view(8, 3, 1, 1)
     views = [colours + 0.1 * torch.randn(8, 3, 12, 12) for _ in range(2)]

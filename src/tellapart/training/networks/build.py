@@ -12,6 +12,7 @@ from tellapart.backbones.store import Store
 from tellapart.backbones.timm_files import Announce
 from tellapart.errors import BackboneError, Reason, SettingsError
 from tellapart.extras import require
+from tellapart.training.networks.continued import continued, continued_body, continued_facts
 from tellapart.training.networks.facts import NetworkFacts
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def build_network(
 ) -> Network:
     """A network with a fresh head for `n_classes` labels; equal seeds give equal weights.
 
-    `name` is `builtin`, `timm/NAME[.TAG]`, the path of a timm checkpoint (`x.safetensors` with `config.json` beside it),
-    `lenet` or `alexnet`. `size` is the side of its images in pixels, None for its own. `dropout` acts before the head,
-    `drop_path` (stochastic depth) where the network knows it. `store` tells which licences were accepted.
+    `name` is `builtin`, `timm/NAME[.TAG]`, the path of a timm checkpoint (`x.safetensors` with `config.json` beside it) or of
+    a network of ours (`x.onnx` with its `x.safetensors`, as `backbones pretrain` writes it), `lenet` or `alexnet`. `size` is
+    the side of its images in pixels, None for its own. `dropout` acts before the head, `drop_path` (stochastic depth) where
+    the network knows it. `store` tells which licences were accepted.
 
     Raises:
         BackboneError: `backbone_unknown`, `backbone_invalid`, `licence_not_accepted`, `network_unavailable`,
@@ -72,6 +74,9 @@ def describe_network(
     Raises:
         As `build_network`.
     """
+    ours = continued(name)
+    if ours is not None:
+        return _fitting(continued_facts(ours, size))
     _check_known(name)
     if name == "builtin":
         require("torch", extra="train", feature="training a network")
@@ -92,23 +97,36 @@ def describe_network(
 def _body(
     name: str, size: int | None, start: Start, drop_path: float, store: Store | None, announce: Announce
 ) -> tuple[NetworkFacts, Body]:
+    ours = continued(name)
+    if ours is None and name not in NAMES:
+        return _timm_body(name, size, start, drop_path, store, announce)
     facts = describe_network(name, size=size, start=start, store=store, announce=announce)
-    if name in NAMES and drop_path:
+    form = name if ours is None else ours.built_as
+    if form in NAMES and drop_path:
         raise SettingsError(
             Reason.BAD_SETTING,
             f"{name} has no stochastic depth: leave finetune.drop_path at 0, or use finetune.dropout",
         )
+    if ours is not None:
+        return facts, continued_body(ours, facts, drop_path, start)
     if name == "builtin":
         from tellapart.training.networks.builtin import BuiltinBody, pretrained_builtin
 
         return facts, pretrained_builtin() if start == "pretrained" else BuiltinBody()
-    if name in NAMES:
-        from tellapart.training.networks.classic_networks import classic_body
+    from tellapart.training.networks.classic_networks import classic_body
 
-        return facts, classic_body(name, facts.size_px)
-    from tellapart.training.networks.timm_source import timm_body, timm_source
+    return facts, classic_body(name, facts.size_px)
 
-    return facts, timm_body(timm_source(name, start, store, announce), facts, drop_path)
+
+def _timm_body(
+    name: str, size: int | None, start: Start, drop_path: float, store: Store | None, announce: Announce
+) -> tuple[NetworkFacts, Body]:
+    _check_known(name)
+    from tellapart.training.networks.timm_source import timm_body, timm_facts, timm_source
+
+    source = timm_source(name, start, store, announce)
+    facts = _fitting(timm_facts(source, size))
+    return facts, timm_body(source, facts, drop_path)
 
 
 def _check_known(name: str) -> None:

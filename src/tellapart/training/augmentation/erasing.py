@@ -11,6 +11,8 @@ from PIL import Image
 # would often be all there is of a small thing.
 _AREA = (0.02, 0.2)
 _LARGEST_ASPECT = 3.3
+# The side in pixels of the sample that the mean is taken of.
+_SAMPLE_PX = 16
 
 
 def erased(image: Image.Image, rng: Random) -> Image.Image:
@@ -32,5 +34,6 @@ def erased(image: Image.Image, rng: Random) -> Image.Image:
 
 
 def _mean(image: Image.Image) -> tuple[int, int, int]:
-    red, green, blue = image.resize((1, 1), Image.Resampling.BOX).tobytes()
+    sample = image.resize((_SAMPLE_PX, _SAMPLE_PX), Image.Resampling.NEAREST)
+    red, green, blue = sample.resize((1, 1), Image.Resampling.BOX).tobytes()
     return red, green, blue

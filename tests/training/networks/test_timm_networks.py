@@ -12,7 +12,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
+from safetensors.torch import load_file  # noqa: E402
+from tests.backbones.hub_server import HubServer, running  # noqa: E402
+
 from tellapart.backbones.onnx import OnnxBackbone  # noqa: E402
+from tellapart.backbones.protocol import BackboneCard  # noqa: E402
+from tellapart.backbones.store import Store  # noqa: E402
 from tellapart.backbones.torch_libraries import load_timm  # noqa: E402
 from tellapart.errors import BackboneError, MissingExtra, SettingsError  # noqa: E402
 from tellapart.training.networks.build import build_network, describe_network  # noqa: E402
@@ -147,6 +152,40 @@ def test_a_checkpoint_brings_its_weights_and_facts(timm: Any, tmp_path: Path) ->
     fresh = build_network(str(path), n_classes=2, size=32, start="scratch")
     assert fresh.source == "scratch"
     assert not torch.equal(next(fresh.body.parameters()), next(network.body.parameters()))
+
+
+def test_weights_come_from_the_hub_once_their_licence_is_accepted(
+    timm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    path = saved(timm, tmp_path)
+    config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+    config["pretrained_cfg"]["license"] = "cc-by-nc-4.0"
+    files = {
+        "model.safetensors": path.read_bytes(),
+        "config.json": json.dumps(config).encode(),
+        "README.md": b"# A network",
+    }
+    repository = "timm/test_resnet.r160_in1k"
+    store, said = Store(tmp_path / "store"), []
+    with running(HubServer({f"{repository}/{name}": data for name, data in files.items()})) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        with pytest.raises(
+            BackboneError, match="run `tellapart backbones add timm/test_resnet --accept-licence cc-by-nc"
+        ):
+            build_network("timm/test_resnet", n_classes=2, size=32, store=store, announce=said.append)
+        card = BackboneCard("x", "cc-by-nc-4.0", "x", "decode|upright|fit(32)", 96)
+        store.add("timm/test_resnet", b"as if it had been added", card, 0.0)
+        network = build_network("timm/test_resnet", n_classes=2, size=32, store=store, announce=said.append)
+    assert said == [f"timm/test_resnet: weights from {server.url}/{repository}, licence cc-by-nc-4.0"] * 2
+    assert network.licence == "cc-by-nc-4.0"
+    assert network.source.startswith(f"hf://{repository}/model.safetensors@")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    again = build_network("timm/test_resnet", n_classes=2, size=32, store=store, announce=said.append)
+    mine, theirs = network.state_dict(), load_file(path)
+    assert torch.equal(mine["body.network.layer1.0.conv1.weight"], theirs["layer1.0.conv1.weight"])
+    assert all(torch.equal(value, mine[name]) for name, value in again.state_dict().items())
 
 
 def test_a_checkpoint_of_another_network_is_refused(timm: Any, tmp_path: Path) -> None:

@@ -199,3 +199,20 @@ def test_a_probability_is_how_often_it_happens(field: str) -> None:
     pixels = picture(200, 200)
     changed = sum(not np.array_equal(augment(pixels, seed), pixels) for seed in range(400))
     assert 0.22 * 400 < changed < 0.38 * 400
+
+
+def test_what_the_picture_does_not_cover_is_left_out() -> None:
+    """905 rows at a quarter of the size are 226.25 rows in 227: unaugmented exactly as in the finished model."""
+    pixels, spec = picture(30, 20), default_spec(16)
+    pixels[:, 28:], pixels[19:] = 255, 255
+    box = (0.0, 0.0, 28.0, 19.0)
+    whole = RgbImage(pixels, (112, 76), (0.0, 0.0, 27.6, 18.2))
+    plain = make_pipeline(Augmentation(preset="none"), spec)
+    np.testing.assert_array_equal(plain(pixels, 0, whole.box), spec.transform(whole))
+    for seed in range(5):
+        augment = make_pipeline(Augmentation(preset="standard"), spec)
+        wanted = augment(np.ascontiguousarray(pixels[:19, :28]), seed)
+        np.testing.assert_array_equal(augment(pixels, seed, box), wanted)
+        np.testing.assert_array_equal(augment(pixels, seed, (0.0, 0.0, 28.9, 19.9)), wanted)
+    assert plain(pixels, 0, (0.0, 0.0, 0.4, 0.4)).shape == (16, 16, 3)
+    assert augment(pixels, 0, (0.0, 0.0, 0.4, 0.4)).shape == (16, 16, 3)

@@ -83,3 +83,20 @@ def test_binary_columns_say_the_difference() -> None:
     ours = tuned.head.logits(embeddings)
     np.testing.assert_allclose(ours[:, 1] - ours[:, 0], plain[:, 1] - plain[:, 0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(ours[:, 0], -ours[:, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [60, 600])
+def test_images_like_those_of_the_training_are_known(n: int) -> None:
+    """What a network learned by heart looks nearer than it is: the threshold must not come from there."""
+    rng = np.random.default_rng(0)
+    d, labels = 300, _labels(n + 400)
+    embeddings = rng.normal(size=(n + 400, d)).astype(np.float32)
+    learns = np.arange(n + 400) % 2 == 0
+    learns[n:] = False
+    embeddings[learns] *= 0.6
+    rows = np.arange(n + 400)
+    roles = Roles(learns, (rows < n) & ~learns, rows >= n)
+    weight, bias = rng.normal(size=(d, 2)).astype(np.float32), np.zeros(2, np.float32)
+    tuned = finish_head(weight, bias, embeddings, labels, rows, roles, SCHEMA, Aim.parse("argmax"))
+    assert (tuned.ood.score(embeddings[roles.judges]) >= 1).mean() < 0.05
+    assert (tuned.ood.score(embeddings[roles.judges] * 2) >= 1).mean() > 0.9

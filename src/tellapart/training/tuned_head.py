@@ -123,12 +123,21 @@ def _detector(
 
     Where they are few, their largest distance says little, and the threshold is at least that of folds of all images.
     """
-    detector = OodDetector.fit(embeddings, folds=np.where(validates, 0, -1))
+    folds = np.full(len(embeddings), -1)
+    folds[validates] = _folds(labels[validates], groups[validates])
+    detector = OodDetector.fit(embeddings, folds=folds)
     if validates.sum() >= _MANY:
         return detector
-    n_parts = min(_VALIDATION_PARTS, len(np.unique(groups)))
-    other = OodDetector.fit(embeddings, folds=group_folds(labels, groups, n_parts))
+    other = OodDetector.fit(embeddings, folds=_folds(labels, groups))
     return min(detector, other, key=lambda one: float(one.score(embeddings).max()))
+
+
+def _folds(labels: NDArray[np.uint8], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fold of each image, int64 (n,); where all are of one group the images count for themselves."""
+    n_groups = len(np.unique(groups))
+    return group_folds(
+        labels, groups if n_groups > 1 else np.arange(len(groups)), min(_VALIDATION_PARTS, max(2, n_groups))
+    )
 
 
 def _linear(weight: Floats, bias: Floats, task: Task) -> LinearHead:

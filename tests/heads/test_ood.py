@@ -104,3 +104,11 @@ def test_faults_are_said() -> None:
         OodDetector.from_arrays({k: v for k, v in arrays.items() if k not in ("ood_basis", "ood_rest")})
     with pytest.raises(ModelError, match="the arrays of an OOD detector do not fit together"):
         OodDetector.from_arrays(arrays | {"ood_mean": np.ones(9)})
+
+
+def test_a_single_fold_is_judged_by_the_samples_outside_all_folds() -> None:
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(200, 100)).astype(np.float32)
+    embeddings[:100] *= 0.5  # as a network embeds what it learned by heart
+    detector = OodDetector.fit(embeddings, folds=np.where(np.arange(200) < 100, -1, 0))
+    assert (detector.score(rng.normal(size=(500, 100)).astype(np.float32)) >= 1).mean() < 0.05

@@ -112,7 +112,7 @@ class OodDetector:
 def _parts(folds: NDArray[np.int64], n: int) -> list[NDArray[np.bool_]]:
     """Masks of samples to hold out: the folds, merged to five or three; none where there is nothing to learn from."""
     names = np.unique(folds[folds >= 0])
-    if len(names) < 2:
+    if len(names) == 0 or (len(names) == 1 and (folds >= 0).all()):
         return []
     cross_fits = min(len(names), _CROSS_FITS if n < _MANY else _CROSS_FITS_MANY)
     part = np.where(folds >= 0, np.searchsorted(names, folds) % cross_fits, -1)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tellapart.errors import Reason, TrainingError
 from tellapart.image.preprocess import PreprocessSpec
-from tellapart.training.augmentation.transforms import Transform, make_pipeline, seed_of
+from tellapart.training.augmentation.transforms import Pipeline, make_pipeline, seed_of
 from tellapart.training.finetune.job import Job
 from tellapart.training.finetune.pixels import PixelStore
 from tellapart.training.finetune.samplers import EpochSampler, Part
@@ -51,7 +51,7 @@ class Examples:
     targets: NDArray[np.float32]
     teacher: NDArray[np.float32] | None
     spec: PreprocessSpec
-    augment: Transform
+    augment: Pipeline
     n_train: int
     seed: int
 
@@ -78,7 +78,8 @@ class Examples:
         """Augmented images; `number` is the batch's among all batches of the epoch and all processes."""
         seeds = [seed_of(self.seed, epoch, int(position)) for position in part.positions]
         rows = part.indices
-        pixels = [self.augment(self.store[int(row)].pixels, seed) for row, seed in zip(rows, seeds, strict=True)]
+        images = [self.store[int(row)] for row in rows]
+        pixels = [self.augment(one.pixels, seed, one.box) for one, seed in zip(images, seeds, strict=True)]
         teacher = None if self.teacher is None else torch.from_numpy(self.teacher[rows])
         drawn = seed_of(self.seed, epoch, _BATCHES + number)
         return Batch(_stacked(pixels), torch.from_numpy(self.targets[rows]), teacher, drawn, part.weight)

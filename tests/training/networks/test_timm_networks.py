@@ -223,6 +223,16 @@ def test_what_a_timm_network_cannot_do_is_said(name: str, options: dict[str, Any
     assert sentence in str(caught.value)
 
 
+def test_what_has_no_pretrained_weights_is_said_before_anything_is_fetched() -> None:
+    with pytest.raises(SettingsError) as caught:
+        build_network("timm/nf_ecaresnet26", n_classes=2)
+    assert str(caught.value) == (
+        "timm has no pretrained weights of nf_ecaresnet26; train it from scratch (finetune.start: scratch)"
+    )
+    with pytest.raises(BackboneError, match="has no network called 'resnet19'; did you mean resnet"):
+        build_network("timm/resnet19.a1_in1k", n_classes=2)
+
+
 def test_a_timm_network_is_described_before_it_is_built() -> None:
     facts = describe_network("timm/vit_tiny_patch16_224", start="scratch")
     assert facts.spec == "decode|upright|fit(224,interpolation=bicubic)"

@@ -29,6 +29,9 @@ class Network(nn.Module):
         self.facts = facts
         self.body = body
         self.embedding_dim, self.map_channels = _widths(body, facts.size_px)
+        # They move to a device with the network, but are no weights of it.
+        self.register_buffer("_mean", torch.tensor(facts.mean) * 255, persistent=False)
+        self.register_buffer("_std", torch.tensor(facts.std) * 255, persistent=False)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.embedding_dim, n_classes)
         nn.init.normal_(self.head.weight, std=0.01)
@@ -86,10 +89,8 @@ class Network(nn.Module):
         return logits
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Map uint8 (n, h, w, 3) to normalised float32 (n, 3, h, w), stored channels last."""
-        mean = torch.tensor(self.mean, device=images.device) * 255
-        std = torch.tensor(self.std, device=images.device) * 255
-        return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+        """Map uint8 (n, h, w, 3), on the network's device, to normalised float32 (n, 3, h, w), stored channels last."""
+        return ((images.float() - self._mean) / self._std).permute(0, 3, 1, 2)
 
     def train(self, mode: bool = True) -> Network:
         """Switch to training (or back), but for normalisations whose parameters are frozen: their statistics stay."""

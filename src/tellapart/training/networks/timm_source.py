@@ -12,7 +12,7 @@ from tellapart.backbones.named import TimmName, parse_name
 from tellapart.backbones.store import Store
 from tellapart.backbones.timm_files import Announce, config_beside, fetch_timm, stated_licence
 from tellapart.backbones.torch_libraries import load_timm
-from tellapart.backbones.torch_timm import load_checkpoint, preferred_tag, read_config, wishes_of
+from tellapart.backbones.torch_timm import load_checkpoint, read_config, wishes_of
 from tellapart.errors import BackboneError, Reason, SettingsError
 from tellapart.training.networks.facts import NetworkFacts
 
@@ -48,10 +48,10 @@ def timm_source(name: str, start: str, store: Store | None, announce: Announce) 
     wanted = parse_name(name)
     if not isinstance(wanted, TimmName):
         return _from_file(Path(name), start)
-    load_timm()
+    _check_architecture(wanted.model)
     if start == "scratch":
         return _from_scratch(name, wanted)
-    tag = wanted.tag or preferred_tag(wanted.model)
+    tag = wanted.tag or _preferred_tag(wanted.model)
     known = (store or Store()).get(name)  # whoever added it, accepted its licence
     accepted = None if known is None else known.licence
     found = fetch_timm(name, wanted.model, tag, accepted=accepted, announce=announce)
@@ -127,13 +127,26 @@ def _cannot(source: TimmSource, facts: NetworkFacts, exc: Exception, drop_path: 
     return SettingsError(Reason.BAD_SETTING, message)
 
 
+def _check_architecture(model: str) -> None:
+    timm = load_timm()
+    if timm.is_model(model):
+        return
+    near = difflib.get_close_matches(model, timm.list_models(), 3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    message = f"timm {timm.__version__} has no network called {model!r}{hint}"
+    raise BackboneError(Reason.BACKBONE_UNKNOWN, message)
+
+
+def _preferred_tag(model: str) -> str:
+    config = load_timm().get_pretrained_cfg(model)
+    if config is None or not config.tag:
+        message = f"timm has no pretrained weights of {model}; train it from scratch (finetune.start: scratch)"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    return str(config.tag)
+
+
 def _from_scratch(name: str, wanted: TimmName) -> TimmSource:
     timm = load_timm()
-    if not timm.is_model(wanted.model):
-        near = difflib.get_close_matches(wanted.model, timm.list_models(), 3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        message = f"timm {timm.__version__} has no network called {wanted.model!r}{hint}"
-        raise BackboneError(Reason.BACKBONE_UNKNOWN, message)
     config = timm.get_pretrained_cfg(f"{wanted.model}.{wanted.tag}" if wanted.tag else wanted.model)
     return TimmSource(
         name=name,

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,6 +14,9 @@ pytest.importorskip("torch")
 
 from tests.builders import write_folders
 from tests.cli.command import run, start
+
+from tellapart.cli.backbones_pretrain import _PRESETS
+from tellapart.settings.recipe import Preset
 
 ASKED = ("--backbone", "lenet", "--start", "scratch", "--size", "32", "--batch-size", "16", "--seed", "3")
 
@@ -62,12 +66,16 @@ def test_what_cannot_be_is_an_error_of_usage(tmp_path: Path) -> None:
     assert "there is no unfinished training" in ran.err
 
 
+def test_the_presets_are_those_of_recipes() -> None:
+    assert get_args(Preset) == _PRESETS
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_after_a_signal_the_run_goes_on(ending: signal.Signals, tmp_path: Path) -> None:
     folder, output = photos(tmp_path), tmp_path / "mine.onnx"
-    asked = ("backbones", "pretrain", folder, "-o", output, *ASKED, "--epochs", 400)
+    asked = ("backbones", "pretrain", folder, "-o", output, *ASKED, "--epochs", 60)
     child = start(*asked, cache=tmp_path / "cache")
     deadline = time.monotonic() + 100
     while not (tmp_path / "mine.run/job/checkpoint.safetensors").exists():

@@ -16,7 +16,8 @@ from tellapart.backbones.registry import load_backbone  # noqa: E402
 from tellapart.backbones.torch_libraries import load_lightning  # noqa: E402
 from tellapart.data.dataset import Dataset  # noqa: E402
 from tellapart.errors import DataError, Reason, SettingsError, TrainingError  # noqa: E402
-from tellapart.workflows.pretrain import Pretrained, pretrain, watched  # noqa: E402
+from tellapart.workflows.pretrain import pretrain, watched  # noqa: E402
+from tellapart.workflows.pretrain_result import Pretrained  # noqa: E402
 
 load_lightning()
 

@@ -18,9 +18,10 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError, Reason, SettingsError, TrainingError
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
-from tellapart.records import Refusal, Task
+from tellapart.records import Task
 from tellapart.workflows.image_size import own_spec
 from tellapart.workflows.pretrain_images import Collected, again, collect, kept_images
+from tellapart.workflows.pretrain_result import Pretrained
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.run_folder import RunFolder
 
@@ -35,58 +36,6 @@ FEW = 50
 _LEAST = 8
 _WATCHED = 512
 _METHODS = {"simclr": "SimCLR", "dino": "DINO"}
-
-
-@dataclass(frozen=True, slots=True)
-class Pretrained:
-    """A backbone that was written. `history` begins with epoch 0, before the training; `source` is that of its card."""
-
-    output: Path
-    source: str
-    licence: str
-    preprocess: str
-    n_images: int
-    refusals: tuple[Refusal, ...]
-    fingerprint: str
-    history: tuple[Epoch, ...]
-    seconds: float
-
-    @property
-    def n_seen(self) -> int:
-        """Accepted and refused."""
-        return self.n_images + len(self.refusals)
-
-    def summary(self) -> list[str]:
-        """Lines for people."""
-        first, last = self.history[0], self.history[-1]
-        lines = [
-            f"images      {self.n_images:,} of {self.n_seen:,} used, {len(self.refusals):,} refused",
-            *[f"refused     {refusal.sentence}" for refusal in self.refusals],
-            f"backbone    {self.source}, {self.preprocess}, licence {self.licence}",
-            f"loss        {_number(self.history[1].loss)} in the first epoch, {_number(last.loss)} in the last",
-            f"embeddings  before: {first.embeddings}; after: {last.embeddings}",
-        ]
-        if last.neighbours is not None and first.neighbours is not None:
-            lines.append(
-                f"neighbours  {first.neighbours:.1%} right before, {last.neighbours:.1%} after: by the labels of the folder, "
-                "on images that were trained on"
-            )
-        return [*lines, f"time        {self.seconds:.0f} s"]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "output": str(self.output),
-            "weights": str(self.output.with_suffix(".safetensors")),
-            "source": self.source,
-            "licence": self.licence,
-            "preprocess": self.preprocess,
-            "images": {"seen": self.n_seen, "accepted": self.n_images, "refused": len(self.refusals)},
-            "refusals": [refusal.to_json() for refusal in self.refusals],
-            "fingerprint": self.fingerprint,
-            "epochs": [epoch.to_json() for epoch in self.history],
-            "seconds": self.seconds,
-        }
 
 
 def pretrain(
@@ -277,7 +226,3 @@ def watched(dataset: Dataset, seed: int) -> Watched:
     names = [f"{row}" if group is None else f"group {group}" for row, group in zip(rows, shown.groups, strict=True)]
     groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
     return Watched(rows.astype(np.int64), classes, groups)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -216,3 +216,10 @@ def test_what_the_picture_does_not_cover_is_left_out() -> None:
         np.testing.assert_array_equal(augment(pixels, seed, (0.0, 0.0, 28.9, 19.9)), wanted)
     assert plain(pixels, 0, (0.0, 0.0, 0.4, 0.4)).shape == (16, 16, 3)
     assert augment(pixels, 0, (0.0, 0.0, 0.4, 0.4)).shape == (16, 16, 3)
+
+
+def test_a_pipeline_can_be_sent_to_another_process() -> None:
+    pipeline = make_pipeline(Augmentation(preset="standard"), default_spec(16))
+    copy = pickle.loads(pickle.dumps(pipeline))
+    assert copy == pipeline
+    np.testing.assert_array_equal(copy(picture(), 3), pipeline(picture(), 3))

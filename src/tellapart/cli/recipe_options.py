@@ -31,6 +31,7 @@ FIELDS = {
     "aim": ("aim",),
     "class_weight": ("class_weight",),
     "label_noise": ("label_noise",),
+    "head": ("head",),
     "start": ("finetune", "start"),
     "tune": ("finetune", "tune"),
     "epochs": ("finetune", "epochs"),
@@ -106,6 +107,7 @@ RECIPE = gathered(
             ("keep", "drop", "downweight"),
             "Labels that are probably wrong count, are left out, or count less.  [default: keep]",
         ),
+        _choice("--head", ("logistic", "svm"), "What reads the features of hog and sift.  [default: logistic]"),
     ),
     headed(
         "The network itself (--method finetune)",

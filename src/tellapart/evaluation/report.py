@@ -12,13 +12,14 @@ from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.learning import Learning, learning_section
 from tellapart.evaluation.markup import facts, image, page, paragraph, section, table, text
 from tellapart.evaluation.mistakes import Case
+from tellapart.evaluation.searched import Searched, searched_section
 from tellapart.evaluation.wording import listed, percent
 from tellapart.records import Refusal
 
 _MAX_LISTED = 200
 _NAV = (("trust", "What to trust"), ("classes", "Classes"), ("confusion", "Confusions"), ("curves", "Curves"),
-        ("slices", "Slices"), ("mistakes", "Mistakes"), ("unknown", "Unknown"), ("learning", "Learning"), ("data", "Data"),
-        ("model", "Model"), ("reproduce", "Reproduce"))  # fmt: skip
+        ("slices", "Slices"), ("mistakes", "Mistakes"), ("unknown", "Unknown"), ("learning", "Learning"),
+        ("search", "Search"), ("data", "Data"), ("model", "Model"), ("reproduce", "Reproduce"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class GalleryItem:
 class Background:
     """What else the report tells: images per split and label, refused files, remarks (leaks found …), commands.
 
-    `learning` is how the network itself was trained and whether that paid, where it was.
+    `learning` is how the network itself was trained and whether that paid, where it was; `searched` how the way to train was
+    found, where it was searched for.
     """
 
     splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Background:
     notes: Sequence[str] = ()
     reproduce: Sequence[str] = ()
     learning: Learning | None = None
+    searched: Searched | None = None
 
 
 def write_report(
@@ -74,6 +77,7 @@ def write_report(
         _mistakes(evaluation, gallery),
         _unknown(evaluation, gallery),
         learning_section(around.learning) if around.learning else "",
+        searched_section(around.searched) if around.searched else "",
         _data(around),
         section("model", "The model", facts(card)) if card else "",
         _reproduce(evaluation, around),

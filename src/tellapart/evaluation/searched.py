@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from tellapart.evaluation.charts import Axes, Series, legend, line_chart
+from tellapart.evaluation.charts import Axes, Series, line_chart
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.learning import minutes
 from tellapart.evaluation.markup import paragraph, section, table, text
@@ -80,6 +80,11 @@ class Searched:
         trials = f"{len(self.trials)} trial{'s' * (len(self.trials) != 1)}"
         return f"{trials}{f' ({apart})' * bool(apart)} in {minutes(self.seconds)}, {name} of {self.n} validation images"
 
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """Lines for people."""
+        return (f"search      {self.heading}", f"taken       {self.why}")
+
     def lines(self) -> list[str]:
         """The table for a terminal; the trial that was taken has a star."""
         rows = [list(HEADS), *(self._row(one) for one in self.trials)]
@@ -98,33 +103,43 @@ class Searched:
 def searched_section(searched: Searched) -> str:
     """The section of the report."""
     rows = [[text(cell) for cell in searched._row(one)] for one in searched.trials]
+    below = paragraph("A dot is a trial, those of another colour were given up; the line is the best so far.", "soft")
     caption = f"{searched.heading}; the trial with a star was taken"
     return section(
         "search",
         "How the way to train was found",
         paragraph(searched.why),
         paragraph(FLATTERY, "soft"),
-        f'<div class="charts"><figure><h3>Score over time</h3>{course(searched)}{legend(_NAMES)}</figure></div>',
+        f'<div class="charts"><figure><h3>Score over time</h3>{course(searched)}{below}</figure></div>',
         table(caption, HEADS, rows, numeric=(3, 4, 5, 6)),
     )
 
 
-_NAMES = ("each trial", "the best so far")
-
-
 def course(searched: Searched) -> str:
-    """SVG: score over the minutes of the search, and the best so far."""
+    """SVG: a dot for the score of each trial over the minutes of the search, and the best so far as a line."""
     ends = _cumulated([one.seconds / 60 for one in searched.trials])
     known = [
         (end, one) for end, one in zip(ends, searched.trials, strict=True) if one.score and one.score.value is not None
     ]
-    x, scores = [end for end, _ in known], [_value(one) for _, one in known]
-    tips = [f"trial {one.number}: {_value(one):.3f}, {one.method} {one.differs}" for _, one in known]
     whole = [(end, one) for end, one in known if one.ended == "complete"]
     best = [max(_value(one) for _, one in whole[: count + 1]) for count in range(len(whole))]
     axes = Axes("minutes", metric_name(searched.metric), top=1.0, end=max([*ends, 1e-3]))
-    lines = [Series(_NAMES[0], x, scores, tips), Series(_NAMES[1], *_stairs([end for end, _ in whole], best, axes.end))]
-    return line_chart("Score of the trials over time", axes, lines)
+    line = Series("the best so far", *_stairs([end for end, _ in whole], best, axes.end))
+    dots = "".join(_dot(axes, end, one) for end, one in known)
+    return line_chart("Score of the trials over time", axes, [line]).replace("</svg>", f"{dots}</svg>")
+
+
+def picture(searched: Searched) -> str:
+    """`course` as a whole SVG file."""
+    head = '<svg xmlns="http://www.w3.org/2000/svg" width="460" height="363" '
+    return course(searched).replace("<svg ", head, 1).replace("</title>", f"</title><style>{_STYLE}</style>", 1) + "\n"
+
+
+def _dot(axes: Axes, end: float, one: Tried) -> str:
+    x, y = axes.place(end, _value(one))
+    tip = f"trial {one.number}: {_value(one):.3f}, {one.method} {one.differs}, {one.ended}"
+    colour = "s0" if one.ended == "complete" else "s1"
+    return f'<circle class="{colour} dot" cx="{x}" cy="{y}" r="4"><title>{text(tip)}</title></circle>'
 
 
 def _value(one: Tried) -> float:
@@ -137,5 +152,16 @@ def _cumulated(values: Sequence[float]) -> list[float]:
 
 def _stairs(x: Sequence[float], y: Sequence[float], end: float) -> tuple[list[float], list[float]]:
     """The best so far holds until the next one."""
-    across = [place for start, stop in zip(x, [*x[1:], end], strict=True) for place in (start, stop)]
+    across = [place for start, stop in zip(x, [*x[1:], end], strict=False) for place in (start, stop)]
     return across, [value for value in y for _ in range(2)]
+
+
+# The picture is looked at on its own: it brings the report's colours with it, for light and for dark.
+_STYLE = """
+.chart { font: 12px system-ui, sans-serif; background: #fff; } .chart text { fill: #566270; }
+.chart .grid { stroke: #d9dee5; } .chart polyline { fill: none; stroke-width: 2.2; stroke: #0b63a8; }
+circle.s0 { fill: #0b63a8; } circle.s1 { fill: #c2570c; }
+@media (prefers-color-scheme: dark) { .chart { background: #1b2128; } .chart text { fill: #a3afbc; }
+.chart .grid { stroke: #333d48; } .chart polyline { stroke: #6cb6f5; }
+circle.s0 { fill: #6cb6f5; } circle.s1 { fill: #f5a05c; } }
+"""

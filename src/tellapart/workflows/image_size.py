@@ -1,4 +1,4 @@
-"""At what size a backbone sees a data set's images, where nobody said so."""
+"""At what size a backbone sees a data set's images: as somebody said, else what suits both."""
 
 from __future__ import annotations
 
@@ -12,10 +12,25 @@ from tellapart.image.decode import dimensions
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Sample
+from tellapart.settings.recipe import Recipe
 
 _LOOKED_AT = 24
 _LARGEST_ZOOM = 3.0
 _STEP_PX = 16
+
+
+def spec_for(recipe: Recipe, network: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
+    """How the frozen network of a recipe sees the images.
+
+    Raises:
+        SpecError: as `PreprocessSpec.parse` and `at_size`.
+    """
+    if recipe.preprocess is not None:
+        return PreprocessSpec.parse(recipe.preprocess)
+    # Of fine-tuning the size is that of the network that learns; the frozen one is judged at its best.
+    if recipe.size is not None and recipe.method != "finetune":
+        return PreprocessSpec.parse(network.default_spec).at_size(recipe.size)
+    return own_spec(network, dataset, limits)
 
 
 def own_spec(backbone: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.registry import load_backbone
 from tellapart.backbones.store import Store
 from tellapart.classifier.classifier import Classifier
@@ -25,8 +24,8 @@ from tellapart.errors import Reason, SettingsError
 from tellapart.evaluation.evaluation import Evaluation, evaluate
 from tellapart.evaluation.learning import Learning
 from tellapart.evaluation.report import Background
+from tellapart.evaluation.searched import Searched
 from tellapart.heads.aims import Aim
-from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
 from tellapart.settings.recipe import Recipe
 from tellapart.settings.recipe_file import for_card, recipe_with
@@ -37,7 +36,7 @@ from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_datas
 from tellapart.workflows.facts import data_facts, slicing_columns
 from tellapart.workflows.fitting import Fitting, HeldBack, schema_of, without_empty_labels
 from tellapart.workflows.golden import golden_images
-from tellapart.workflows.image_size import own_spec
+from tellapart.workflows.image_size import spec_for
 from tellapart.workflows.memory import Memory, remember
 from tellapart.workflows.methods import METHODS
 from tellapart.workflows.noise_facts import noise_facts, noise_line
@@ -46,6 +45,8 @@ from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.reference import reference_parquet
 from tellapart.workflows.report import Report, counts_by_split, render, warnings_of
 from tellapart.workflows.run_folder import RunFolder
+from tellapart.workflows.search_budget import Budget, check_searchable
+from tellapart.workflows.search_folder import SearchFolder
 from tellapart.workflows.wish import Wish, frozen_backbone
 
 
@@ -68,6 +69,8 @@ def train(
     golden: int = 6,
     resume: bool = False,
     restart: bool = False,
+    search: int | None = None,
+    search_minutes: float | None = None,
     seed: int = 0,
     workers: int = 0,
     provider: str = "cpu",
@@ -85,7 +88,9 @@ def train(
     ("balanced", "none") and `label_noise`, what labels of the training split do that are probably wrong ("keep" counting,
     "drop" out, "downweight"). `store` is where added backbones are kept (None: the user's cache folder). `split` is
     "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
-    verify it. `resume` goes on with an unfinished fine-tuning beside `output`, `restart` throws it away. `provider` is
+    verify it. `resume` goes on with an unfinished fine-tuning or search beside `output`, `restart` throws it away. `search`
+    trials, or trials for `search_minutes`, look for the best of what the recipe leaves open first; they are judged on the
+    validation images, and the model that is trained by what they found on the test images. `provider` is
     "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
     carries its evaluation and its report.
 
@@ -107,7 +112,11 @@ def train(
         label_noise=label_noise,
     )
     method_used = METHODS[asked.method]
-    run = _run_folder(asked, output, resume=resume, restart=restart)
+    budget = _budget(asked, search, search_minutes)
+    if budget is not None:
+        run = _search_folder(output, resume=resume, restart=restart)
+    else:
+        run = _run_folder(asked, output, resume=resume, restart=restart)
     memory = remember(None if output is None else Path(output), how=split)
     options = ProbeOptions(
         Aim.parse(asked.aim, costs=None if costs is None else read_costs(costs)),
@@ -118,7 +127,7 @@ def train(
     began = time.perf_counter()
     network = load_backbone(method_used.backbone or frozen_backbone(asked), provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
-    spec = _spec(asked, network, dataset, limits)
+    spec = spec_for(asked, network, dataset, limits)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     schema = schema_of(dataset)
     images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=progress)
@@ -137,11 +146,72 @@ def train(
     if method_used.refine is not None:
         fitting = method_used.refine(fitting, asked, progress)
     work = Work(dataset, fitting, memory)
-    called = name or _name(output)
-    if asked.method == "finetune":
-        return _finetuned(work, Wish(asked, called, provider, store, resume), run, output, golden, began, progress)
-    classifier = work.classifier(called, golden, progress, Story({"recipe": for_card(asked)}))
+    wish = Wish(asked, name or _name(output), provider, store, resume)
+    if budget is not None:
+        return _searched(work, wish, budget, run, output, golden, progress)
+    return _made(work, wish, run, output, golden, began, progress, Story())
+
+
+def _made(
+    work: Work,
+    wish: Wish,
+    run: RunFolder | None,
+    output: str | Path | None,
+    n_golden: int,
+    began: float,
+    progress: Progress,
+    story: Story,
+) -> Classifier:
+    """The model by the recipe of `wish`, written where an output is named."""
+    story = replace(story, facts={"recipe": for_card(wish.recipe), **story.facts})
+    if wish.recipe.method == "finetune":
+        return _finetuned(work, wish, run, output, n_golden, began, progress, story)
+    classifier = work.classifier(wish.name, n_golden, progress, story)
     return classifier if output is None else classifier.save(output)
+
+
+def _searched(
+    work: Work,
+    wish: Wish,
+    budget: Budget,
+    run: RunFolder | None,
+    output: str | Path | None,
+    n_golden: int,
+    progress: Progress,
+) -> Classifier:
+    """Look for the recipe first, and train by what was found."""
+    from tellapart.workflows.search import search
+
+    with ExitStack() as stack:
+        run = run or RunFolder(Path(stack.enter_context(TemporaryDirectory())))
+        found = search(work.fitting, wish, SearchFolder(run), budget, progress)
+        began = time.perf_counter()
+        work = replace(work, fitting=found.fitting)
+        # A training that was interrupted goes on, unless more trials have led to another recipe.
+        wish = replace(wish, recipe=found.recipe, resume=found.as_before and run.job.exists())
+        story = Story({"search": found.searched.facts}, found.searched.summary, None, found.searched)
+        model = _made(work, wish, run, output, n_golden, began, progress, story)
+        SearchFolder(run).finish()
+    return model
+
+
+def _budget(recipe: Recipe, trials: int | None, minutes: float | None) -> Budget | None:
+    """Of a search, None where none is asked for."""
+    if trials is None and minutes is None:
+        return None
+    check_searchable(recipe)
+    return Budget(trials, minutes)
+
+
+def _search_folder(output: str | Path | None, *, resume: bool, restart: bool) -> RunFolder | None:
+    if output is not None:
+        run = RunFolder.beside(Path(output))
+        SearchFolder(run).begin(resume=resume, restart=restart)
+        return run
+    if resume or restart:
+        message = "an unfinished search can be resumed or restarted where an output is named"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    return None
 
 
 def _run_folder(recipe: Recipe, output: str | Path | None, *, resume: bool, restart: bool) -> RunFolder | None:
@@ -166,6 +236,7 @@ def _finetuned(
     n_golden: int,
     began: float,
     progress: Progress,
+    story: Story,
 ) -> Classifier:
     """Train the network itself; what a resumption needs goes when the model is there."""
     from tellapart.workflows.finetune import finetune
@@ -180,7 +251,7 @@ def _finetuned(
             started=time.perf_counter(),
             n_golden=n_golden,
             progress=progress,
-            story=Story({"recipe": for_card(wish.recipe)} | tuned.facts, tuned.summary, tuned.learning),
+            story=story.then(tuned.facts, tuned.summary, tuned.learning),
         )
         saved = whole if output is None else whole.save(output)
         run.finish()
@@ -200,11 +271,16 @@ def check_outside(output: str | Path, data: str | Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What a method of training tells beside what all tell: facts for the card, lines of the summary, a part of the report."""
+    """What a way to train tells beside what all tell: facts for the card, lines of the summary, parts of the report."""
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     summary: tuple[str, ...] = ()
     learning: Learning | None = None
+    searched: Searched | None = None
+
+    def then(self, facts: Mapping[str, Any], summary: tuple[str, ...], learning: Learning) -> Story:
+        """And then the network itself was trained."""
+        return Story({**self.facts, **facts}, (*self.summary, *summary), learning, self.searched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +374,7 @@ class Work:
             notes=[*warnings_of([*classifier.card.data["summary"], *classifier.card.training["summary"]]), *noted],
             reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
             learning=story.learning,
+            searched=story.searched,
         )
         return render(classifier, evaluation, judged, title=classifier.card.name, background=background)
 
@@ -338,15 +415,6 @@ _NOISE = "labels      "
 def _noted(summary: list[str]) -> list[str]:
     """What the report tells beside warnings: what was done about doubtful labels."""
     return [line.removeprefix(_NOISE) for line in summary if line.startswith(_NOISE)]
-
-
-def _spec(recipe: Recipe, network: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
-    if recipe.preprocess is not None:
-        return PreprocessSpec.parse(recipe.preprocess)
-    # Of fine-tuning the size is that of the network that learns; the frozen one is judged at its best.
-    if recipe.size is not None and recipe.method != "finetune":
-        return PreprocessSpec.parse(network.default_spec).at_size(recipe.size)
-    return own_spec(network, dataset, limits)
 
 
 def _name(output: str | Path | None) -> str:

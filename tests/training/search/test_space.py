@@ -63,7 +63,7 @@ def test_a_whole_preprocessing_leaves_the_size_alone() -> None:
 
 
 def test_losses_are_those_of_the_task() -> None:
-    space = default_space(Recipe(), Around(Task.MULTILABEL, "builtin", rate=2e-4))
+    space = default_space(Recipe(), Around(Task.MULTILABEL, "builtin", networks=("builtin",), rate=2e-4))
     assert next(one.values for one in space.dimensions if one.name.endswith("loss.name")) == ("auto", "asymmetric")
 
 

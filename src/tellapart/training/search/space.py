@@ -62,7 +62,8 @@ class Dimension:
 @dataclass(frozen=True, slots=True)
 class Around:
     """What the space depends on: the task, `sizes` in pixels that `backbone` may see the images at, networks whose
-    `backbones` may be frozen and whose `networks` may be trained, the automatic learning rate (None: nothing is trained).
+    `backbones` may be frozen and whose `networks` may be trained (none: nothing is), the automatic learning rate (None: the
+    optimiser has none).
     """
 
     task: Task
@@ -130,7 +131,7 @@ def default_space(base: Recipe, around: Around) -> Space:
 
 
 def _all(base: Recipe, around: Around) -> Iterator[Dimension]:
-    trained = around.rate is not None
+    trained = bool(around.networks)
     if trained:
         yield Dimension(METHOD, ("probe", "finetune"))
     methods = ("probe", "finetune") if METHOD not in named_fields(base) and trained else (base.method,)
@@ -150,12 +151,13 @@ def _all(base: Recipe, around: Around) -> Iterator[Dimension]:
 
 
 def _learning(base: Recipe, around: Around) -> Iterator[Dimension]:
-    finetune, rate, method = base.finetune, around.rate or 0.0, "finetune"
+    finetune, rate, method = base.finetune, around.rate, "finetune"
     yield Dimension(
         ("finetune", "augmentation", "preset"), _first(finetune.augmentation.preset, _PRESETS), method=method
     )
     yield Dimension(("finetune", "loss", "name"), _first(finetune.loss.name, _LOSSES[around.task]), method=method)
-    yield Dimension(RATE, low=float(f"{rate * _SLOWEST:.3g}"), high=float(f"{rate * _FASTEST:.3g}"), method=method)
+    if rate is not None:
+        yield Dimension(RATE, low=float(f"{rate * _SLOWEST:.3g}"), high=float(f"{rate * _FASTEST:.3g}"), method=method)
     if finetune.start == "pretrained":  # of random weights all have to learn
         yield Dimension(("finetune", "tune"), _first(finetune.tune, _TUNINGS), method=method)
 

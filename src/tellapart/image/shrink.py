@@ -10,6 +10,9 @@ from PIL import Image
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import RgbImage
 
+# A product that should be a whole number of pixels is not one more for its last bits.
+_ROUNDING = 1e-6
+
 
 def shrunk(image: RgbImage, spec: PreprocessSpec, *, slack: float = 1.5) -> RgbImage:
     """The same picture with at most about `slack` times the pixels per side that `spec` resizes it to.
@@ -24,6 +27,6 @@ def shrunk(image: RgbImage, spec: PreprocessSpec, *, slack: float = 1.5) -> RgbI
     scale = slack * max(needs[0] / extent[0], needs[1] / extent[1])
     if scale >= 1:
         return image
-    size = math.ceil(extent[0] * scale), math.ceil(extent[1] * scale)
+    size = math.ceil(extent[0] * scale - _ROUNDING), math.ceil(extent[1] * scale - _ROUNDING)
     small = Image.fromarray(image.pixels).resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     return RgbImage(np.asarray(small, np.uint8), image.original_size)

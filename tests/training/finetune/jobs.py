@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.image.types import RgbImage
 from tellapart.records import Task
 from tellapart.settings.recipe import Finetune
-from tellapart.training.finetune.job import Job, Labelled, write_job
+from tellapart.training.finetune.job import Job, JobResult, Labelled, write_job
 
 CLASSES = 3
 
@@ -36,15 +36,23 @@ def labelled(n: int, seed: int = 0) -> Labelled:
     return Labelled(pictures(n, seed), targets(n))
 
 
-def tiny_job(folder: Path, *, n_train: int = 24, n_val: int = 9, task: Task = Task.MULTICLASS, **options: Any) -> Job:
+TIMES = ("seconds", "images_per_second", "images_per_second_without_loading")
+
+
+def learned(result: JobResult) -> list[dict[str, Any]]:
+    """The history without its times: what two equal trainings have in common."""
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in result.history]
+
+
+def tiny_job(folder: Path, *, n_train: int = 24, n_val: int = 9, network: str = "lenet", **options: Any) -> Job:
     """A job that trains LeNet in a second; `options` are fields of `Finetune`."""
     chosen = {"start": "scratch", "epochs": 2, "batch_size": 8} | options
     return write_job(
         folder,
         finetune=Finetune.model_validate(chosen),
-        network="lenet",
+        network=network,
         spec="decode|upright|fit(32)",
-        task=task,
+        task=Task.MULTICLASS,
         n_classes=CLASSES,
         train=labelled(n_train),
         val=labelled(n_val, 1),

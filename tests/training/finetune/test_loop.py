@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training.finetune.jobs import tiny_job
+from tests.training.finetune.jobs import learned, tiny_job
 
 pytest.importorskip("torch")
 
 from safetensors.numpy import load_file
 
 from tellapart.training.finetune.attempts import fit
-from tellapart.training.finetune.job import JobResult, Progress, read_job, read_result, run_job
+from tellapart.training.finetune.job import Progress, read_job, read_result, run_job
 
 SILENT: Progress = lambda _stage, _done, _total: None  # noqa: E731
-TIMES = ("seconds", "images_per_second", "images_per_second_without_loading")
 
 
 class Killed(BaseException):
@@ -34,11 +33,6 @@ def killed_at(folder: Path, steps: int, *, checkpoint_s: float = 300.0) -> None:
 
     with pytest.raises(Killed):
         fit(folder, read_job(folder), progress, checkpoint_s=checkpoint_s)
-
-
-def learned(result: JobResult) -> list[dict[str, Any]]:
-    """The history without its times."""
-    return [{name: value for name, value in row.items() if name not in TIMES} for row in result.history]
 
 
 def same_weights(one: Path, other: Path) -> bool:

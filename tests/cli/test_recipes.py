@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from tests.builders import write_folders
-from tests.classifier.models import backbone_file
+from tests.classifier.models import backbone_file, own_copy
 from tests.cli.command import run
 
 import tellapart as ta
@@ -158,3 +159,24 @@ def test_resume_and_restart_are_about_a_training_of_the_network_that_was_ended(
     ran = run(*finetune)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("error: an unfinished training lies in m.run: go on with --resume, or throw it away")
+
+
+def test_of_a_model_the_recipe_that_it_was_trained_by_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    parts = write_folders(tmp_path / "parts", {"bad": 6, "good": 6})
+    options = ["--backbone", backbone_file(), "--class-weight", "none", "--golden", 0]
+    assert run("train", parts, "-o", tmp_path / "m.zip", *options).code == 0
+    shown = run("recipes", "show", tmp_path / "m.zip")
+    assert (shown.code, shown.out) == (0, f"backbone: {backbone_file().name}\nclass_weight: none\n")
+    (tmp_path / "mine.yaml").write_text(shown.out, encoding="utf-8")
+    assert run("recipes", "show", tmp_path / "mine.yaml").out == shown.out
+
+
+def test_a_model_of_a_time_before_recipes_says_so(tmp_path: Path) -> None:
+    copy = own_copy(tmp_path)
+    card = json.loads((copy / "model.json").read_text(encoding="utf-8"))
+    card["training"].pop("recipe", None)
+    (copy / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    ran = run("recipes", "show", copy)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"error: the model {copy} does not tell by which recipe it was trained [bad_setting]\n"

@@ -182,6 +182,7 @@ def test_a_recipe_is_text_again_and_the_same_recipe(tmp_path: Path) -> None:
     )
     assert read_recipe(written(tmp_path, as_yaml(recipe))) == recipe
     assert read_recipe(recipe) == recipe
+    assert read_recipe(differences(recipe)) == recipe
     assert differences(Recipe(size=64)) == {"size": 64}
 
 
@@ -252,3 +253,12 @@ def test_own_fields_beside_a_recipe_have_the_last_word() -> None:
     assert recipe_with("defects", method=None, size=64).size == 64
     with pytest.raises(SettingsError, match=r"^the options cannot be used: aim is text, got 3$"):
         recipe_with(aim=3)
+
+
+def test_nested_values_are_checked_as_a_file_is() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_recipe({"methode": "probe", "finetune": {"epochs": "3"}})
+    assert str(caught.value) == (
+        "the recipe cannot be used: finetune.epochs is a whole number of at least 1, got '3'; "
+        "there is no 'methode' in a recipe; did you mean 'method'?"
+    )

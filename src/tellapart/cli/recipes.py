@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from tellapart.cli.options import JSON
 from tellapart.cli.output import note, plain, pretty
+from tellapart.errors import Reason, SettingsError
+
+if TYPE_CHECKING:
+    from tellapart.settings.recipe import Recipe
 
 
 @click.group()
@@ -31,11 +38,26 @@ def list_(as_json: bool) -> None:
 
 
 @recipes.command()
-@click.argument("recipe", metavar="NAME|FILE")
+@click.argument("recipe", metavar="NAME|FILE|MODEL")
 @JSON
 def show(recipe: str, as_json: bool) -> None:
-    """Print a recipe with its comments, as a file that `train --recipe` takes; one of your own is checked."""
-    from tellapart.settings.recipe_file import differences, read_recipe, recipe_source
+    """Print a recipe with its comments, as a file that `train --recipe` takes; one of your own is checked.
 
-    checked = read_recipe(recipe)
-    print(pretty(differences(checked)) if as_json else recipe_source(recipe).rstrip())
+    Of a model it is the recipe that it was trained by: what differed from the defaults then.
+    """
+    from tellapart.settings.recipe_file import as_yaml, differences, read_recipe, recipe_source
+
+    is_model = Path(recipe).is_dir() or recipe.endswith(".zip")
+    checked = _of_model(Path(recipe)) if is_model else read_recipe(recipe)
+    text = as_yaml(checked) if is_model else recipe_source(recipe)
+    print(pretty(differences(checked)) if as_json else text.rstrip())
+
+
+def _of_model(model: Path) -> Recipe:
+    from tellapart.classifier.storage import read_card
+    from tellapart.settings.recipe_file import read_recipe
+
+    kept = read_card(model).training.get("recipe")
+    if not isinstance(kept, dict):
+        raise SettingsError(Reason.BAD_SETTING, f"the model {model} does not tell by which recipe it was trained")
+    return read_recipe(kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,17 @@ from tellapart.settings.recipe_fields import ending_in, one_of, recipe_fields
 from tellapart.settings.recipe_yaml import parse, parse_value
 
 MAX_BYTES = 64 * 1024
+Source = Recipe | Mapping[str, Any] | str | Path
 
 
 def read_recipe(
-    source: Recipe | str | Path | None = None,
+    source: Source | None = None,
     *,
     options: Given | None = None,
     changes: Sequence[str] = (),
     search: bool = False,
 ) -> Recipe:
-    """The recipe of a name (`recipe_names`), a YAML file or a value, with what options and changes say instead.
+    """The recipe of a name (`recipe_names`), a YAML file, nested values or a `Recipe`, with what options and changes say.
 
     `changes` are written NAME=VALUE; the name may be the end of a field's path, as in `loss.name=focal` for
     `finetune.loss.name`, and the value is YAML. A section that is given is joined with what lies below it. A `search` tries
@@ -49,7 +50,7 @@ def read_recipe(
     return recipe
 
 
-def recipe_with(source: Recipe | str | Path | None = None, **values: Any) -> Recipe:
+def recipe_with(source: Source | None = None, **values: Any) -> Recipe:
     """`read_recipe` where each of the recipe's own fields in `values` that is not None has the last word."""
     given = {name: value for name, value in values.items() if value is not None}
     return read_recipe(source, options=Given(given, {(name,): "" for name in given}))
@@ -105,17 +106,19 @@ def recipe_source(source: str | Path) -> str:
         raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: it is no UTF-8 text") from exc
 
 
-def _told(source: Recipe | str | Path | None) -> str:
+def _told(source: Source | None) -> str:
     if source is None:
         return "the options"
-    return "the recipe" if isinstance(source, Recipe) else f"the recipe {source}"
+    return "the recipe" if isinstance(source, Recipe | Mapping) else f"the recipe {source}"
 
 
-def _given(source: Recipe | str | Path | None) -> Given:
+def _given(source: Source | None) -> Given:
     if source is None:
         return Given()
     if isinstance(source, Recipe):
         return Given(source.model_dump(mode="json", exclude_unset=True))  # what was named, also where it is the default
+    if isinstance(source, Mapping):
+        return Given(source)
     return parse(recipe_source(source))
 
 
@@ -157,6 +160,6 @@ def _without_empty_sections(values: Any, path: tuple[str, ...]) -> Any:
         here = recipe_fields().get((*path, name))
         if value is None and here is not None and here.is_section and "null" not in here.wanted:
             continue
-        inner = isinstance(value, dict) and here is not None and here.is_section
+        inner = isinstance(value, Mapping) and here is not None and here.is_section
         kept[name] = _without_empty_sections(value, (*path, name)) if inner else value
     return kept

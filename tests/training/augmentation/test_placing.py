@@ -56,8 +56,8 @@ def test_a_turned_image_has_no_corner_of_another_colour(size: tuple[int, int], d
     pixels = np.random.default_rng(0).integers(100, 201, (size[1], size[0], 3)).astype(np.uint8)
     made = np.asarray(turned_crop(Image.fromarray(pixels), (0, 0, *size), degrees))
     assert made.shape == pixels.shape
-    assert made.min() >= 100
-    assert made.max() <= 200
+    assert made.min() >= 60  # bicubic may overshoot
+    assert made.max() <= 240
 
 
 def test_beyond_the_edge_the_picture_is_mirrored() -> None:
@@ -82,3 +82,11 @@ def test_mirroring_is_numpys(x: tuple[int, int], y: tuple[int, int]) -> None:
     pixels = picture(20, 10)
     made = np.asarray(mirrored_beyond(Image.fromarray(pixels), x, y))
     np.testing.assert_array_equal(made, np.pad(pixels, (y, x, (0, 0)), mode="symmetric"))
+
+
+@pytest.mark.parametrize("side, how", [(32, Image.Resampling.BICUBIC), (224, Image.Resampling.BILINEAR)])
+def test_small_images_are_turned_with_the_sharper_kernel(side: int, how: Image.Resampling) -> None:
+    grain = Image.fromarray(np.random.default_rng(0).integers(80, 176, (side, side, 3)).astype(np.uint8))
+    inner = slice(side // 4, -side // 4)
+    made = np.asarray(turned_crop(grain, (0, 0, side, side), 6)).astype(int)[inner, inner]
+    assert np.abs(made - np.asarray(grain.rotate(6, how))[inner, inner]).max() <= 1

@@ -13,6 +13,9 @@ from tellapart.settings.recipe import Augmentation
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels."""
+# Up to so many pixels, what is fine is as fine as a pixel: bilinear takes a fifth of the sharpness of CIFAR-10's images,
+# which are sharp when the model is used, bicubic 3 %. Larger ones are made smaller by the spec, which hides it.
+_SMALL_PX = 96 * 96
 _TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
@@ -45,7 +48,7 @@ def cropped(image: Image.Image, box: Box) -> Image.Image:
 
 
 def turned_crop(image: Image.Image, box: Box, degrees: float) -> Image.Image:
-    """The box turned about its centre, to the left for positive degrees; bilinear.
+    """The box turned about its centre, to the left for positive degrees; bicubic where it is small, else bilinear.
 
     What the turned box reaches is real picture as far as there is any, and beyond the edge the picture mirrored. Black
     corners would be edges that no image has when the model is used, and tell the network by how much it was turned.
@@ -70,14 +73,15 @@ def warped(
     if any((*reach_x, *reach_y)):
         image = mirrored_beyond(image, reach_x, reach_y)
         c, f = c + reach_x[0], f + reach_y[0]
-    return image.transform(size, Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR)
+    how = Image.Resampling.BICUBIC if size[0] * size[1] <= _SMALL_PX else Image.Resampling.BILINEAR
+    return image.transform(size, Image.Transform.AFFINE, (a, b, c, d, e, f), how)
 
 
 def _reach(along: float, across: float, start: float, length: int) -> tuple[int, int]:
-    """Pixels that the corners of a parallelogram lie before 0 and beyond `length`; one more for the interpolation."""
+    """Pixels that the corners of a parallelogram lie before 0 and beyond `length`; two more for the interpolation."""
     lowest = start + min(0.0, along) + min(0.0, across)
     highest = start + max(0.0, along) + max(0.0, across)
-    return max(0, math.ceil(1 - lowest)), max(0, math.ceil(highest + 1 - length))
+    return max(0, math.ceil(2 - lowest)), max(0, math.ceil(highest + 2 - length))
 
 
 def mirrored_beyond(image: Image.Image, x: tuple[int, int], y: tuple[int, int]) -> Image.Image:

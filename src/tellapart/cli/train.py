@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,8 +27,23 @@ if TYPE_CHECKING:
 @RECIPE
 @headed(
     "The network itself (--method finetune)",
-    flag("--resume", "resume", "Go on with a training that was ended, from its last whole epoch."),
-    flag("--restart", "restart", "Throw an unfinished training away and begin anew."),
+    flag("--resume", "resume", "Go on with a training or search that was ended, from its last whole epoch."),
+    flag("--restart", "restart", "Throw an unfinished training or search away and begin anew."),
+)
+@headed(
+    "A search",
+    click.option(
+        "--search",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Make N trials of what is not named here, judged on validation images, and train by the best.",
+    ),
+    click.option(
+        "--search-minutes",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="M",
+        help="Begin no trial after M minutes of trials.",
+    ),
 )
 @headed(
     "Answers",
@@ -56,6 +73,8 @@ def train(
     recipe: Recipe,
     resume: bool,
     restart: bool,
+    search: int | None,
+    search_minutes: float | None,
     costs: Path | None,
     reading: Reading,
     split: str,
@@ -75,7 +94,7 @@ def train(
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-model")
     check_outside(output, data)
     dataset = reading.dataset(data)
-    with progress() as shown:
+    with _table_at_the_end(), progress() as shown:
         classifier = run(
             dataset,
             output=output,
@@ -87,6 +106,8 @@ def train(
             golden=golden,
             resume=resume,
             restart=restart,
+            search=search,
+            search_minutes=search_minutes,
             seed=seed,
             workers=workers,
             provider=provider(),
@@ -94,12 +115,33 @@ def train(
             limits=decode_limits(),
             progress=shown,
         )
-    evaluation = classifier.evaluation
+    evaluation, found = classifier.evaluation, classifier.card.training.get("search")
     if as_json:
-        print(pretty(None if evaluation is None else evaluation.to_json()))
+        result = None if evaluation is None else evaluation.to_json()
+        print(pretty(result if found is None else {**(result or {}), "search": found}))
         return
+    if found is not None:
+        print(_table(found))
     card = classifier.card
     for line in [*card.data["summary"], *card.training["summary"], "", *card.metrics["summary"]]:
         print(plain(line))
     has_report = evaluation is not None and output.suffix != ".zip"
     note(f"\nmodel   {output}" + (f"\nreport  {output / 'report.html'}" if has_report else ""))
+
+
+def _table(found: Mapping[str, Any]) -> str:
+    """The trials of a search, as its card has them."""
+    from tellapart.evaluation.searched import Searched
+
+    return "\n".join([*map(plain, Searched.from_facts(found).lines()), ""])
+
+
+@contextmanager
+def _table_at_the_end() -> Iterator[None]:
+    """Show what a search has found so far when it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as ended:
+        if (searched := getattr(ended, "searched", None)) is not None:
+            note("\n".join([*searched.lines(), "", "the search goes on with --resume"]))
+        raise

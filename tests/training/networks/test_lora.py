@@ -15,7 +15,7 @@ from tellapart.errors import MissingExtra  # noqa: E402
 from tellapart.settings.recipe import Finetune, Lora  # noqa: E402
 from tellapart.training.networks.build import build_network  # noqa: E402
 from tellapart.training.networks.export import canonical_bytes  # noqa: E402
-from tellapart.training.networks.lora import merge_lora  # noqa: E402
+from tellapart.training.networks.lora import Adapted, merge_lora  # noqa: E402
 from tellapart.training.networks.network import Network  # noqa: E402
 from tellapart.training.networks.tuning import choose_trainable, parameter_groups  # noqa: E402
 
@@ -56,6 +56,9 @@ def test_nothing_changes_at_first() -> None:
     with torch.inference_mode():
         expected = network(pixels())
     choose_trainable(network, Finetune(tune="lora"))
+    assert (
+        sum(isinstance(module, Adapted) for module in network.modules()) == 4 * 6
+    )  # qkv, proj, fc1, fc2 in six blocks
     with torch.inference_mode():
         torch.testing.assert_close(network(pixels()), expected)
 
@@ -90,7 +93,26 @@ def test_the_exported_file_has_them_folded_in_and_the_network_keeps_them() -> No
     with torch.inference_mode():
         expected = network.embed(network.normalise(torch.from_numpy(images)))[0].numpy()
     np.testing.assert_allclose(features.embedding, expected, atol=1e-4 * np.abs(expected).max())
-    assert any("parametrizations" in name for name in network.state_dict())
+    assert any(name.endswith(".down") for name in network.state_dict())
+
+
+def test_layers_that_read_the_weight_themselves_see_the_adapter() -> None:
+    torch.manual_seed(0)
+    layer = Adapted(torch.nn.Linear(4, 3), rank=2, alpha=4)
+    torch.nn.init.normal_(layer.up)
+    x = torch.randn(5, 4)
+    torch.testing.assert_close(torch.nn.functional.linear(x, layer.weight, layer.bias), layer(x))
+    torch.nn.functional.linear(x, layer.weight, layer.bias).sum().backward()
+    assert layer.down.grad is not None
+
+
+def test_frozen_normalisation_stays_as_it_is() -> None:
+    """A network with convolutions in front of its transformer."""
+    network = build_network("timm/mobilevit_xxs", n_classes=2, size=64, start="scratch").train()
+    choose_trainable(network, Finetune(tune="lora"))
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms
+    assert not any(norm.training for norm in norms)
 
 
 def test_equal_seeds_give_equal_adapters() -> None:

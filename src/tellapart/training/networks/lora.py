@@ -1,7 +1,7 @@
 """Low-rank adapters beside the linear layers of a transformer (Hu et al., "LoRA", ICLR 2022).
 
-W + (alpha / rank) · B A stands in for W: A (rank, in) and B (out, rank) learn, W does not. B starts at zero, so nothing
-changes at first. Written as a parametrisation of torch, so that layers which read `weight` themselves see it as well.
+W x + (alpha / rank) · B A x stands in for W x: A (rank, in) and B (out, rank) learn, W does not. B starts at zero, so
+nothing changes at first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn import functional
 
 from tellapart.errors import Reason, SettingsError
 from tellapart.training.networks.network import Network
@@ -35,19 +35,39 @@ ADAPTED = (
 """What timm calls the linear layers of attention and of the MLP behind it."""
 
 
-class LowRank(nn.Module):
-    """A weight (out, in) plus a product of two narrow matrices."""
+class Adapted(nn.Module):
+    """A linear layer with an adapter beside it."""
 
-    def __init__(self, n_out: int, n_in: int, rank: int, alpha: float) -> None:
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
-        self.down = nn.Parameter(torch.empty(rank, n_in))
-        self.up = nn.Parameter(torch.zeros(n_out, rank))
+        self.linear = linear
+        self.down = nn.Parameter(linear.weight.new_empty(rank, linear.in_features))
+        self.up = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank))
         self.scale = alpha / rank
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """Map the frozen weight (out, in) to the one in use."""
-        return weight + self.scale * (self.up @ self.down)
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (…, in) to (…, out)."""
+        beside = functional.linear(functional.linear(x, self.down), self.up)
+        result: Tensor = self.linear(x) + self.scale * beside
+        return result
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight (out, in) that does the same in one step: some layers of timm read it themselves (EVA, BEiT)."""
+        return self.linear.weight + self.scale * (self.up @ self.down)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Of the linear layer."""
+        bias: Tensor | None = self.linear.bias
+        return bias
+
+    def merged(self) -> nn.Linear:
+        """One linear layer that does the same."""
+        with torch.no_grad():
+            self.linear.weight.copy_(self.weight)
+        return self.linear
 
 
 def add_lora(network: Network, rank: int, alpha: float, seed: int = 0) -> int:
@@ -66,39 +86,23 @@ def add_lora(network: Network, rank: int, alpha: float, seed: int = 0) -> int:
     network.body.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        for layer in layers:
-            adapter = LowRank(layer.out_features, layer.in_features, rank, alpha).to(layer.weight)
-            parametrize.register_parametrization(layer, "weight", adapter)
+        for name, layer in layers:
+            _replace(network, name, Adapted(layer, rank, alpha))
     return len(layers)
 
 
 def merge_lora(network: Network) -> None:
     """Fold the adapters into the weights; nothing happens to a network without any."""
-    adapted = [
-        (name, layer)
-        for name, layer in network.body.named_modules()
-        if isinstance(layer, nn.Linear) and parametrize.is_parametrized(layer, "weight")
-    ]
-    for name, layer in adapted:
-        parent, _, own = name.rpartition(".")
-        setattr(network.body.get_submodule(parent), own, _plain(layer))
+    adapted = [(name, one) for name, one in network.body.named_modules() if isinstance(one, Adapted)]
+    for name, one in adapted:
+        _replace(network, name, one.merged())
 
 
-def _plain(layer: nn.Linear) -> nn.Linear:
-    """A new layer: `remove_parametrizations` changes the class, which copies of the network share."""
-    device, dtype = layer.weight.device, layer.weight.dtype
-    has_bias = layer.bias is not None
-    plain = nn.utils.skip_init(
-        nn.Linear, layer.in_features, layer.out_features, bias=has_bias, device=device, dtype=dtype
-    )
-    with torch.no_grad():
-        plain.weight.copy_(layer.weight)
-        if has_bias:
-            plain.bias.copy_(layer.bias)
-    plain.train(layer.training)
-    return plain
-
-
-def _layers(network: Network) -> list[nn.Linear]:
+def _layers(network: Network) -> list[tuple[str, nn.Linear]]:
     named = network.body.named_modules()
-    return [one for name, one in named if isinstance(one, nn.Linear) and name.rpartition(".")[2] in ADAPTED]
+    return [(name, one) for name, one in named if isinstance(one, nn.Linear) and name.rpartition(".")[2] in ADAPTED]
+
+
+def _replace(network: Network, name: str, layer: nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(network.body.get_submodule(parent), own, layer)

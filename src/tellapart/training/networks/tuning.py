@@ -22,14 +22,18 @@ def choose_trainable(network: Network, finetune: Finetune, seed: int = 0) -> Non
     network.head.requires_grad_(True)
     if finetune.tune == "lora":
         add_lora(network, finetune.lora.rank, finetune.lora.alpha, seed)
-        return
-    stages = network.stages
-    learning = {"full": len(stages), "last_stages": min(finetune.stages, len(stages))}.get(finetune.tune, 0)
+    else:
+        _freeze_all_but(network, {"full": len(network.stages), "last_stages": finetune.stages}.get(finetune.tune, 0))
+    network.train(network.training)
+
+
+def _freeze_all_but(network: Network, learning: int) -> None:
+    """Let the last `learning` stages of the body learn; all of them where there are fewer."""
     network.body.requires_grad_(False)
-    for parameters in stages[len(stages) - learning :]:
+    stages = network.stages
+    for parameters in stages[max(0, len(stages) - learning) :]:
         for parameter in parameters:
             parameter.requires_grad_(True)
-    network.train(network.training)
 
 
 def unfreeze_all(network: Network) -> None:

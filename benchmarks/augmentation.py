@@ -164,7 +164,7 @@ def operations(side: int) -> Mapping[str, Way]:
         "torchvision: the same four": theirs(v2.ColorJitter(*colours)),
         "torchvision: the three without hue": theirs(v2.ColorJitter(*colours[:3])),
         "blur": ours(blur=1),
-        "torchvision: blur": theirs(v2.GaussianBlur(max(3, side // 10 // 2 * 2 + 1), (0.1, 2.0))),
+        "torchvision: blur": theirs(v2.GaussianBlur(2 * -(-6 * side // 224) + 1, (0.1 * side / 224, 2 * side / 224))),
         "erasing": ours(erasing=1),
         "torchvision: erasing": theirs(v2.RandomErasing(1.0, (0.02, 0.2))),
         "RandAugment": ours(automatic="rand"),

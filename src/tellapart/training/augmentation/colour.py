@@ -1,7 +1,7 @@
 """Brightness, contrast, saturation and hue as one 3 × 4 matrix per image.
 
 All four are affine in RGB, so one pass over the pixels does what takes torchvision four, of which its hue, by way of
-HSV, costs ten times all the others (`docs/augmentation.md` has the figures). Rounding and clipping happen once.
+HSV, costs more than the other three together (`docs/augmentation.md` has the figures). Rounding and clipping happen once.
 """
 
 from __future__ import annotations

@@ -139,6 +139,25 @@ def test_a_trial_that_fails_is_written_down(
     assert model.card.training["search"]["chosen"] == 1
 
 
+def test_a_bad_trial_is_given_up_early(parts: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tellapart.workflows import search_trials
+
+    def run(self: search_trials.Trials, number: int, recipe: Recipe, on_epoch: Any, progress: Any) -> Any:
+        for epoch in range(1, 21):
+            on_epoch(epoch, 0.1 if number == 2 else 0.8)
+            epochs[number] = epoch
+        return whole(self, number, recipe, on_epoch, progress)
+
+    epochs: dict[int, int] = {}
+    whole = search_trials.Trials.run
+    monkeypatch.setattr(search_trials.Trials, "run", run)
+    model = searched(parts, cache, read_recipe(changes=["method=probe"]), search=4)
+    assert epochs == {0: 20, 1: 20, 2: 3, 3: 20}
+    bad = told(model)[2]
+    assert (bad["ended"], bad["why"]) == ("pruned", "after epoch 4 it was behind half of the trainings before")
+    assert (bad["score"]["value"], bad["score"]["low"]) == (0.1, None)
+
+
 def test_no_test_image_is_asked_for_in_a_trial(parts: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tellapart.workflows import search_trials
 

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     DIVERGED = "diverged"
     OUT_OF_MEMORY = "out_of_memory"
     PROCESS_DIED = "process_died"
+    SEARCH_FAILED = "search_failed"
     COLLAPSED = "collapsed"
     UNKNOWN_NAME = "unknown_name"
     MISSING_EXTRA = "missing_extra"

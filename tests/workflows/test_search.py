@@ -11,7 +11,7 @@ import pytest
 from tests.builders import write_folders
 
 import tellapart as ta
-from tellapart.errors import Reason, SettingsError
+from tellapart.errors import Reason, SettingsError, TrainingError
 from tellapart.settings.recipe import Recipe
 from tellapart.settings.recipe_file import differences, read_recipe
 from tellapart.workflows.search import SearchInterrupted
@@ -137,6 +137,25 @@ def test_a_trial_that_fails_is_written_down(
     assert (first["ended"], first["why"], first["score"]) == ("failed", "no memory left", None)
     assert second["ended"] == "complete"
     assert model.card.training["search"]["chosen"] == 1
+
+
+def test_a_search_in_which_all_fails_ends_with_the_first_fault(
+    parts: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tellapart.workflows import search_trials
+
+    tried: list[int] = []
+
+    def run(self: Any, number: int, *rest: Any) -> Any:
+        tried.append(number)
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(search_trials.Trials, "run", run)
+    with pytest.raises(TrainingError) as caught:
+        searched(parts, cache, read_recipe(changes=["method=probe"]), search_minutes=5)
+    assert str(caught.value) == "not one trial went to its end; the first: no memory left"
+    assert caught.value.reason is Reason.SEARCH_FAILED
+    assert tried == [0, 1, 2, 3, 4]
 
 
 def test_a_bad_trial_is_given_up_early(parts: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

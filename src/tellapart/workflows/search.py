@@ -36,6 +36,8 @@ from tellapart.workflows.wish import Wish
 # They are no fault of what was tried: the next trial would end alike.
 _NOT_ITS_FAULT = (Reason.WRITE_FAILED, Reason.MISSING_EXTRA, Reason.JOB_DAMAGED)
 
+_HOPELESS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -66,7 +68,7 @@ def search(quick: Fitting, wish: Wish, folder: SearchFolder, budget: Budget, pro
 
     Raises:
         SettingsError: `bad_setting` when `folder` holds a search on other data or around another recipe.
-        TrainingError: `too_few_images`, `too_few_classes`; the first trial's fault when not one went to its end.
+        TrainingError: `too_few_images`, `too_few_classes`; `search_failed` when not one trial went to its end.
         SearchInterrupted: after Ctrl-C.
         MissingExtra: without Optuna.
     """
@@ -102,7 +104,7 @@ class _Search:
 
     def run(self) -> None:
         try:
-            while self._budget.left(rows := self._study.rows()):
+            while self._budget.left(rows := self._study.rows()) and not _hopeless(rows):
                 self._progress(self._budget.told(rows), 0, 0)
                 trial = self._study.next()
                 if trial is None:
@@ -119,7 +121,7 @@ class _Search:
         candidates = [self._candidate(row) for row in rows if row["state"] == "COMPLETE"]
         if not candidates:
             why = next((row["why"] for row in rows if "why" in row), "there was no time for one")
-            raise TrainingError(Reason.DIVERGED, f"not one trial went to its end; the first: {why}")
+            raise TrainingError(Reason.SEARCH_FAILED, f"not one trial went to its end; the first: {why}")
         choice = choose(candidates, self._judges)
         searched = replace(self._searched(), chosen=choice.taken, best=choice.best, why=choice.why)
         recipes = {
@@ -195,6 +197,12 @@ class _Search:
     @staticmethod
     def _recipe(rows: list[dict[str, Any]], number: int) -> Recipe:
         return read_recipe(Recipe.model_validate(rows[number]["recipe"]), search=True)
+
+
+def _hopeless(rows: list[dict[str, Any]]) -> bool:
+    """Whether nothing but failures came of late: more of them would only fill the minutes."""
+    late = rows[-_HOPELESS:]
+    return len(late) == _HOPELESS and all(row["state"] == "FAIL" for row in late)
 
 
 def _identity(quick: Fitting, roles: Roles) -> str:

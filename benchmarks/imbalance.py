@@ -168,7 +168,7 @@ def table(title: str, cases: list[Case], decided: dict[str, list[Bools]]) -> Non
         for column in range(3):
             cells.append(interval(values[:, column], "{:.3f}"))
             seeds = by_seed[name][:, column] - by_seed["cross-entropy"][:, column]
-            spread = f"; seeds {seeds.min():+.3f} to {seeds.max():+.3f}"
+            spread = f"; seeds {seeds.min():+.3f} to {seeds.max():+.3f}" if len(cases) > 1 else ""
             cells.append(
                 "" if name == "cross-entropy" else interval(values[:, column] - plain[:, column], "{:+.3f}", spread)
             )

@@ -168,7 +168,7 @@ def _suggestion(rates: Doubles, losses: Doubles, smooth: Doubles) -> tuple[float
             f"({fall:.2g}, where it varies by {noise:.2g})"
         )
     slope = np.gradient(smooth[: bottom + 1], np.log(rates[: bottom + 1]))
-    steepest = int(slope.argmin())
+    steepest = int(slope[:-1].argmin())  # not the bottom itself, where the fall is over
     return float(rates[steepest]), (
         f"the loss fell fastest at a rate of {rates[steepest]:.2g}; it was lowest at {rates[bottom]:.2g}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from tellapart.backbones.onnx import OnnxBackbone
+from tellapart.backbones.protocol import Backbone
 from tellapart.data.containers import read_bytes
 from tellapart.data.dataset import Dataset
 from tellapart.errors import TellapartError
@@ -19,7 +19,7 @@ _LARGEST_ZOOM = 3.0
 _STEP_PX = 16
 
 
-def spec_for(recipe: Recipe, network: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
+def spec_for(recipe: Recipe, network: Backbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
     """How the frozen network of a recipe sees the images.
 
     Raises:
@@ -33,7 +33,7 @@ def spec_for(recipe: Recipe, network: OnnxBackbone, dataset: Dataset, limits: De
     return own_spec(network, dataset, limits)
 
 
-def own_spec(backbone: OnnxBackbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
+def own_spec(backbone: Backbone, dataset: Dataset, limits: DecodeLimits) -> PreprocessSpec:
     """The preprocessing a backbone was made for; smaller where it may be and the images are small.
 
     Pixels that are not there cannot be seen: an image is enlarged about three times at most (its longer side, the median of a

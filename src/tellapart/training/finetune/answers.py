@@ -33,5 +33,6 @@ def validation_answers(folder: Path) -> NDArray[np.float32]:
     with torch.inference_mode():
         logits = [network(network.normalise(batch.pixels.to(device))).float().cpu() for batch in images]
     whole = torch.cat(logits)
-    answers = whole.sigmoid() if job.task is Task.MULTILABEL else whole.softmax(dim=1)
-    return answers.numpy().astype(np.float32)
+    probabilities = whole.sigmoid() if job.task is Task.MULTILABEL else whole.softmax(dim=1)
+    answers: NDArray[np.float32] = probabilities.numpy().astype(np.float32)
+    return answers

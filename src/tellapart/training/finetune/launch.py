@@ -94,8 +94,15 @@ def _started(command: list[str], folder: Path, processes: int) -> Iterator[subpr
 
 def _environment(processes: int) -> dict[str, str]:
     """This process's; several processes share the cores, where torchrun would give each a single one."""
-    threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // processes))} if processes > 1 else {}
-    return {**threads, **os.environ}
+    if processes == 1:
+        return dict(os.environ)
+    threads = str(max(1, available_cores() // processes))
+    return {"OMP_NUM_THREADS": threads, **os.environ, **_OWN_STORE}
+
+
+# torchrun keeps the addresses of processes that died, and those started again half the time meet nobody there, unless they
+# have a store of their own (https://github.com/pytorch/pytorch/issues/135712).
+_OWN_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,14 @@ def test_a_training_without_a_rival_shows_its_curves_alone() -> None:
     html = learning_section(Learning(EPOCHS))
     assert "Was it worth" not in html
     assert html.count("<figure>") == 3
+
+
+def test_a_start_that_no_epoch_beat_is_told() -> None:
+    html = learning_section(Learning(replace(EPOCHS, best=0)))
+    assert "No epoch was better than the start, whose weights were kept" in html
+
+
+def test_small_learning_rates_are_readable() -> None:
+    html = learning_section(Learning(replace(EPOCHS, learning_rate=[2e-4, 1e-4, 1e-5])))
+    assert "learning rate × 10^4" in html
+    assert ">2</text>" in html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ from tellapart.evaluation.charts import Axes, Series, legend, line_chart, round_
 from tellapart.evaluation.compare import Comparison
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.markup import image, paragraph, section, table, text
-from tellapart.evaluation.wording import metric_name
+from tellapart.evaluation.wording import capital, metric_name
 
 Values = Sequence[float | None]
+# Intervals of an axis: a number of epochs that they divide has whole numbers at its ticks.
+_TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def _worth(learning: Learning) -> str:
         for rival, value in zip(rivals, (found.first, found.second), strict=True)
     ]
     heads = ["Training", metric_name(found.metric), "Time", "Network"]
-    return paragraph(found.verdict) + table("Was it worth the time?", heads, rows, numeric=[1, 2, 3])
+    return paragraph(capital(found.verdict)) + table("Was it worth the time?", heads, rows, numeric=[1, 2, 3])
 
 
 def _number(value: float | None) -> str:
@@ -85,19 +88,32 @@ def minutes(seconds: float) -> str:
 
 
 def _curves(epochs: Epochs) -> str:
-    best = f"The weights of epoch {epochs.best} were kept."
+    best = f"The weights of epoch {epochs.best} were kept." if epochs.best else _NO_EPOCH
+    power = _power(epochs.learning_rate)
+    rates = [None if rate is None else rate * 10.0**power for rate in epochs.learning_rate]
     return (
         _figure("Loss", "loss", [("training", epochs.train_loss), ("validation", epochs.val_loss)], best)
-        + _figure(metric_name(epochs.score_name), "validation", [("validation", epochs.score)], best)
-        + _figure("Learning rate", "learning rate", [("learning rate", epochs.learning_rate)], "")
+        + _figure(capital(metric_name(epochs.score_name)), "validation", [("validation", epochs.score)], best)
+        + _figure(
+            "Learning rate", f"learning rate × 10^{power}" if power else "learning rate", [("learning rate", rates)], ""
+        )
     )
+
+
+_NO_EPOCH = "No epoch was better than the start, whose weights were kept: the features were good as they were."
+
+
+def _power(values: Values) -> int:
+    """By which power of ten small numbers become readable."""
+    highest = max((value for value in values if value), default=1.0)
+    return max(0, -math.floor(math.log10(highest)))
 
 
 def _figure(title: str, unit: str, lines: Sequence[tuple[str, Values]], caption: str) -> str:
     series = [_series(name, values) for name, values in lines]
     highest = max((max(one.y) for one in series if one.y), default=0.0)
-    end = max(len(values) for _, values in lines)
-    axes = Axes("epoch", unit, top=round_top(highest), end=float(max(end, 1)))
+    n_epochs = max(len(values) for _, values in lines)
+    axes = Axes("epoch", unit, top=round_top(highest), end=float(-(-max(n_epochs, 1) // _TICKS) * _TICKS))
     drawn = line_chart(title, axes, [one for one in series if one.y])
     names = legend([one.label for one in series if one.y]) if len(lines) > 1 else ""
     below = paragraph(caption, "soft") if caption else ""

@@ -164,4 +164,4 @@ def sheet(run: RunFolder, quick: Fitting, roles: Roles, wish: Wish, spec: Prepro
         return b"", ""
     picture = contact_sheet(images, augmentation, spec, quick.options.seed)
     run.keep(SHEET, picture)
-    return picture, " ".join(explain(augmentation))
+    return picture, "; ".join(explain(augmentation))

@@ -11,7 +11,9 @@ from tellapart.training.finetune.job import JobResult
 
 def epochs_of(result: JobResult) -> Epochs:
     """Curves for the report."""
-    train_loss, val_loss, score, rate = (_column(result, name) for name in ("train_loss", "val_loss", "metric", "lr"))
+    train_loss, val_loss, score, rate = (
+        _column(result, name) for name in ("train_loss", "val_loss", result.metric_name, "lr")
+    )
     return Epochs(train_loss, val_loss, score, rate, score_name=result.metric_name, best=result.best_epoch)
 
 

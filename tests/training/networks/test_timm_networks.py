@@ -47,7 +47,8 @@ def unevened(network: Network) -> Network:
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
         elif isinstance(module, torch.nn.LayerNorm):
             torch.nn.init.uniform_(module.weight, 0.8, 1.2)
-            torch.nn.init.normal_(module.bias, std=0.1)
+            if module.bias is not None:
+                torch.nn.init.normal_(module.bias, std=0.1)
     return network.eval()
 
 
@@ -69,6 +70,8 @@ SLOW = [
     ("vit_tiny_patch16_224", 32, 2 * 192, (192, 384), 13),
     ("eva02_tiny_patch14_224", 56, 192, (0, 192), 13),
     ("test_maxvit", 160, 128, (0, 128), 5),
+    ("poolformerv2_s12", 64, 512, (0, 512), 5),  # timm names no stages
+    ("inception_next_atto", 64, 960 + 320, (960, 1280), 6),  # a hidden layer with a normalisation of its own
     ("resnet18", 64, 512, (0, 512), 5),
     ("efficientnet_b0", 64, 1280, (0, 1280), 8),
     ("efficientnet_lite0", 64, 1280, (0, 1280), 8),

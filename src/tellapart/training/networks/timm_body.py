@@ -22,8 +22,7 @@ class TimmBody(Body):
     def __init__(self, network: nn.Module, size_px: int) -> None:
         super().__init__()
         self.network = network
-        self._norm = _norm_after_pooling(network)
-        self.only_mean = False
+        self._norm, self.only_mean = "", False
         self.only_mean, self.map_start = self._look(size_px)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -53,6 +52,7 @@ class TimmBody(Body):
             network.train(was_training)
             if feature_map is None:
                 return False, 0
+            self._norm = _norm_after_pooling(network, feature_map.shape[1])
             mean = feature_map.mean((2, 3), keepdim=True)
             mean = (_normed(network.get_submodule(self._norm), mean) if self._norm else mean).flatten(1)
         alike = mean.shape == summary.shape and bool((mean - summary).abs().max() <= 1e-4 * summary.abs().max())
@@ -60,12 +60,9 @@ class TimmBody(Body):
 
     def stage_names(self) -> list[list[str]]:
         """timm's own coarse groups; one of nothing but normalisations belongs to the one before."""
-        from timm.models import group_parameters
-
-        network: Any = self.network
-        parameters = dict(network.named_parameters())
+        parameters = dict(self.network.named_parameters())
         stages: list[list[str]] = []
-        for names in group_parameters(network, network.group_matcher(coarse=True)).values():
+        for names in _groups(self.network):
             if stages and all(parameters[name].ndim < 2 for name in names):
                 stages[-1] += names
             else:
@@ -79,14 +76,28 @@ class TimmBody(Body):
         return {f"network.{name}" for name in names}
 
 
-def _norm_after_pooling(network: Any) -> str:
-    """Where a normalisation between pooling and classifier lies in the network, "" without one."""
+def _groups(network: Any) -> list[list[str]]:
+    """Names of parameters as timm groups them; for the few families that it does not group, by module."""
+    from timm.models import group_parameters
+
+    if hasattr(network, "group_matcher"):
+        return [list(names) for names in group_parameters(network, network.group_matcher(coarse=True)).values()]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, _ in network.named_parameters():
+        parts = name.split(".")
+        is_list = isinstance(getattr(network, parts[0]), nn.Sequential | nn.ModuleList)
+        groups.setdefault(tuple(parts[: 2 if is_list else 1]), []).append(name)
+    return list(groups.values())
+
+
+def _norm_after_pooling(network: Any, width: int) -> str:
+    """Where a normalisation of `width` channels between pooling and classifier lies in the network, "" without one."""
     for name in ("fc_norm", "head.norm"):
         try:
             found = network.get_submodule(name)
         except AttributeError:
             continue
-        if not isinstance(found, nn.Identity):
+        if not isinstance(found, nn.Identity) and {one.numel() for one in found.parameters()} == {width}:
             return name
     return ""
 

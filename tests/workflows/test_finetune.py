@@ -143,3 +143,22 @@ def test_resume_is_for_fine_tuning_only(parts: Path, tmp_path: Path) -> None:
     assert str(caught.value) == (
         "an unfinished training can be resumed or restarted where the method is 'finetune' and an output is named"
     )
+
+
+def test_a_network_that_cannot_be_written_is_refused_before_it_learns(
+    parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tellapart.errors import BackboneError
+    from tellapart.training.finetune import job
+    from tellapart.training.networks import export
+
+    def cannot(network: object, name: str) -> bytes:
+        raise BackboneError(Reason.BACKBONE_INVALID, "cannot be written")
+
+    def never(*_: object) -> None:
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr(export, "canonical_bytes", cannot)
+    monkeypatch.setattr(job, "run_job", never)
+    with pytest.raises(BackboneError, match="cannot be written"):
+        tuned(parts, *LENET)

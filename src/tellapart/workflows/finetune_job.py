@@ -101,6 +101,8 @@ def _head(
     """What the head starts from, fitted on the images to learn from alone: the others are to judge it."""
     finetune = wish.recipe.finetune
     if finetune.start == "scratch" or finetune.head_start == "random":
+        if wish.recipe.backbone != "builtin":
+            _as_it_is(quick, wish, spec)  # what cannot be written is better known before the hours than after them
         return None
     embeddings = _frozen_embeddings(quick, rows, wish, spec, progress)
     progress("fitting the head to start from", 0, 0)
@@ -128,10 +130,20 @@ def _frozen_embeddings(
 
 
 def _as_it_is(quick: Fitting, wish: Wish, spec: PreprocessSpec) -> OnnxBackbone:
+    """The network before it learns.
+
+    Raises:
+        BackboneError: `backbone_invalid` where it cannot be written as ONNX.
+    """
     from tellapart.training.networks.export import canonical_bytes
 
-    n_classes = len(quick.schema.labels)
-    network = build_network(wish.recipe.backbone, n_classes=n_classes, size=max(spec.size), store=wish.store)
+    network = build_network(
+        wish.recipe.backbone,
+        n_classes=len(quick.schema.labels),
+        size=max(spec.size),
+        start=wish.recipe.finetune.start,
+        store=wish.store,
+    )
     return OnnxBackbone.open(canonical_bytes(network, network.name), provider=wish.provider)
 
 

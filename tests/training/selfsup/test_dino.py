@@ -18,6 +18,7 @@ from tests.training.selfsup.networks import tiny_network  # noqa: E402
 
 from tellapart.settings.pretraining import Dino, Pretraining  # noqa: E402
 from tellapart.training.selfsup.dino import DinoLoss, DinoMethod, momentum_at  # noqa: E402
+from tellapart.training.selfsup.monitor import spread  # noqa: E402
 
 SMALL = Dino(prototypes=16, bottleneck=8, local_views=2)
 
@@ -115,5 +116,18 @@ def test_the_student_learns_what_a_teacher_that_stays_says() -> None:
         losses[-1].backward()
         optimizer.step()
     assert losses[-1].item() < losses[0].item() - 0.1
-    assert method.project(views()[0]).shape == (6, 16)
+    assert method.project(views()[0]).shape == (6, 8)
     assert method.result is method.teacher.network
+
+
+def test_answers_that_are_all_alike_are_seen() -> None:
+    """Also when the centre has taken away all that they share."""
+    method = DinoMethod(tiny_network(), Pretraining(dino=SMALL))
+    seen = spread(method.project(views(40)[0]).detach().numpy())
+    with torch.no_grad():
+        last = method.teacher.head.layers[-1]
+        last.weight.mul_(1e-3)
+        last.bias.fill_(1.0)
+    planted = spread(method.project(views(40)[0]).detach().numpy())
+    assert not seen.collapsed
+    assert planted.collapsed

@@ -65,9 +65,13 @@ class PrototypeHead(nn.Module):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
 
+    def places(self, embeddings: Tensor) -> Tensor:
+        """Where the vectors lie among the prototypes: (n, dim) → (n, bottleneck), of length one."""
+        return functional.normalize(self.layers(embeddings), dim=1)
+
     def forward(self, embeddings: Tensor) -> Tensor:
         """Cosines, -1 to 1."""
-        places = functional.normalize(self.layers(embeddings), dim=1)
+        places = self.places(embeddings)
         return functional.linear(places, functional.normalize(self.prototypes.weight, dim=1))
 
 
@@ -113,9 +117,11 @@ class DinoMethod(nn.Module):
         return list(self.student.head.parameters())
 
     def project(self, pixels: Tensor) -> Tensor:
-        """The teacher's answers: normalised pixels (n, 3, h, w) → (n, prototypes), 0 where centred."""
-        answers: Tensor = self.teacher(pixels)
-        return answers - self.criterion.centre
+        """What the teacher compares with the prototypes: normalised pixels (n, 3, h, w) → (n, bottleneck).
+
+        Not its answers: without their centre even those of a collapsed network would differ in direction.
+        """
+        return self.teacher.head.places(self.teacher.network.embed(pixels)[0])
 
     def loss(self, views: Sequence[Tensor], epoch: int) -> Tensor:
         """Of the large views and then the small ones, each normalised pixels (n, 3, h, w)."""

@@ -113,6 +113,31 @@ def test_an_interrupted_search_goes_on_and_tries_the_same(parts: Path, cache: Pa
     assert mended.evaluation.metrics == whole.evaluation.metrics
 
 
+def test_the_training_after_the_search_goes_on_too(parts: Path, cache: Path, tmp_path: Path) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        stages.append(stage)
+        if stage == "training the network" and done > 0.6 * total:
+            raise KeyboardInterrupt
+
+    stages: list[str] = []
+    with pytest.raises(KeyboardInterrupt) as ended:
+        searched(parts, cache, LENET, search=1, output=tmp_path / "model", progress=stop)
+    assert not isinstance(ended.value, SearchInterrupted)
+    model = searched(
+        parts,
+        cache,
+        LENET,
+        search=1,
+        output=tmp_path / "model",
+        resume=True,
+        progress=lambda *step: stages.append(step[0]),
+    )
+    assert [one["number"] for one in told(model)] == [0]
+    steps = stages.count("trial 1 of 1: training the network")
+    assert stages.count("training the network") == steps + 1  # the last step was taken, but no epoch was whole after it
+    assert not (tmp_path / "model.run/job").exists()
+
+
 def test_more_trials_are_added_to_a_finished_search(parts: Path, cache: Path, tmp_path: Path) -> None:
     few = searched(parts, cache, HEADS, search=1, output=tmp_path / "model")
     more = searched(parts, cache, HEADS, search=2, output=tmp_path / "model", resume=True)

@@ -17,7 +17,7 @@ load_timm()
 from tests.training.selfsup.networks import tiny_network  # noqa: E402
 
 from tellapart.settings.pretraining import Dino, Pretraining  # noqa: E402
-from tellapart.training.selfsup.dino import DinoLoss, DinoMethod, momentum_at  # noqa: E402
+from tellapart.training.selfsup.dino import DinoLoss, DinoMethod, PrototypeHead, momentum_at  # noqa: E402
 from tellapart.training.selfsup.monitor import spread  # noqa: E402
 
 SMALL = Dino(prototypes=16, bottleneck=8, local_views=2)
@@ -131,3 +131,10 @@ def test_answers_that_are_all_alike_are_seen() -> None:
     planted = spread(method.project(views(40)[0]).detach().numpy())
     assert not seen.collapsed
     assert planted.collapsed
+
+
+def test_vectors_with_much_in_common_do_not_lie_in_one_place() -> None:
+    """As those of convolutional networks, whose columns are above nought."""
+    head = PrototypeHead(8, SMALL)
+    vectors = 5 + torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+    assert spread(head.places(vectors).detach().numpy()).deviation > 0.5

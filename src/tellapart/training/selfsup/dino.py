@@ -52,18 +52,29 @@ class DinoLoss(nn.Module):
 
 
 class PrototypeHead(nn.Module):
-    """(n, dim) → logits (n, prototypes): three layers, then cosines to the prototypes."""
+    """(n, dim) → logits (n, prototypes): three layers, then cosines to the prototypes.
+
+    With batch normalisation between the layers: the columns of a convolutional network are above nought, so that without it
+    all vectors begin in nearly one place, and every answer soon gives all prototypes the same.
+    """
 
     def __init__(self, dim: int, options: Dino) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, options.bottleneck)
+            nn.Linear(dim, dim, bias=False),
+            nn.BatchNorm1d(dim),
+            nn.GELU(),
+            nn.Linear(dim, dim, bias=False),
+            nn.BatchNorm1d(dim),
+            nn.GELU(),
+            nn.Linear(dim, options.bottleneck),
         )
         self.prototypes = nn.Linear(options.bottleneck, options.prototypes, bias=False)
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def places(self, embeddings: Tensor) -> Tensor:
         """Where the vectors lie among the prototypes: (n, dim) → (n, bottleneck), of length one."""

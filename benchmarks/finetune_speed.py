@@ -4,8 +4,9 @@
 
 The folder has a folder per class. timm's side is its `create_loader` (its augmentation, `--workers` processes), its optimiser
 and scheduler, and the steps of its `train_one_epoch` without distribution or logging. Ours is a job as `tellapart train` runs
-it, with the preset `standard`. Epochs alternate between both, so that other work on the machine meets both alike; the first
-of each does not count. Each side is also told without loading: the same batch again and again.
+it, with the preset `standard`, its checkpoints included. Epochs alternate between both, so that other work on the machine
+meets both alike; the first of each does not count. On a machine with other work compare by seconds of computing, with
+`--workers 0`: processes of their own are not counted.
 """
 
 from __future__ import annotations
@@ -53,33 +54,45 @@ def main() -> None:
         compare(given, chosen, Path(scratch))
 
 
+class Clock:
+    """Seconds and seconds of computing (of this process and its threads) since it was last asked."""
+
+    def __init__(self) -> None:
+        self.since()
+
+    def since(self) -> tuple[float, float]:
+        """Both, and start again."""
+        settle()
+        now, before = (time.perf_counter(), time.process_time()), getattr(self, "_at", (0.0, 0.0))
+        self._at = now
+        return now[0] - before[0], now[1] - before[1]
+
+
 def compare(given: Any, files: list[Path], scratch: Path) -> None:
     """Run both sides, an epoch each in turn."""
-    theirs = timm_epochs(given, files)
-    ours: list[tuple[float, float]] = []
-    ratios: list[float] = []
-    job = scratch / "job"
-    write(job, given, files)
-    told: list[float] = []
+    theirs, clock = timm_epochs(given, files), Clock()
+    rows: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    write(scratch / "job", given, files)
+    next(theirs)
+    clock.since()
 
     def between(_stage: str, done: int, total: int) -> None:
-        steps = total // given.epochs
-        if done % steps == 0:  # after each of our epochs one of timm's
-            told.append(next(theirs))
+        if done % (total // given.epochs) == 0:  # after each of our epochs one of timm's
+            mine = clock.since()
+            next(theirs)
+            rows.append((mine, clock.since()))
 
-    result = fit(job, read_job(job), between)
-    for number, row in enumerate(result.history):
-        mine = float(row["images_per_second"] or 0), float(row["images_per_second_without_loading"] or 0)
-        ours.append(mine)
+    fit(scratch / "job", read_job(scratch / "job"), between)
+    print("images/s: tellapart, timm, ratio; by the clock and per second of computing")
+    shown = [[(len(files) / a, len(files) / b, b / a) for a, b in zip(*row, strict=True)] for row in rows[1:]]
+    for wall, computing in shown:
         print(
-            f"epoch {number + 1}: tellapart {mine[0]:7.1f} (not waiting {mine[1]:7.1f}), timm {told[number]:7.1f} images/s"
+            f"{wall[0]:8.1f} {wall[1]:8.1f} {wall[2]:6.3f}   {computing[0]:8.1f} {computing[1]:8.1f} {computing[2]:6.3f}"
         )
-        if number:
-            ratios.append(mine[0] / told[number])
-    print(
-        f"ratio, median after the first epoch: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-    )
-    print(f"without loading, the same batch again: {repeated(given):.1f} images/s")
+    medians = [statistics.median(row[way][2] for row in shown) for way in (0, 1)]
+    print(f"median ratio {medians[0]:.3f} by the clock, {medians[1]:.3f} per second of computing")
+    for name, speed in repeated(given):
+        print(f"{name}, the same batch again and again: {speed:.1f} images/s")
 
 
 def write(job: Path, given: Any, files: list[Path]) -> None:
@@ -123,25 +136,27 @@ def timm_network(given: Any) -> torch.nn.Module:
     return network.to(memory_format=torch.channels_last) if DEVICE.type == "cuda" else network
 
 
-def timm_epochs(given: Any, files: list[Path]) -> Iterator[float]:
-    """Images per second of timm's epochs, one at a time."""
+def timm_epochs(given: Any, files: list[Path]) -> Iterator[None]:
+    """timm's epochs, one at a time."""
     from timm.data import ImageDataset, create_loader
 
     dataset = ImageDataset(str(files[0].parent.parent))
     chosen = set(map(str, files))
     dataset.reader.samples = [s for s in dataset.reader.samples if str(s[0]) in chosen]
     loader = create_loader(
-        dataset, (3, given.size, given.size), given.batch, is_training=True, num_workers=given.workers, device=DEVICE
+        dataset,
+        (3, given.size, given.size),
+        given.batch,
+        is_training=True,
+        num_workers=given.workers,
+        persistent_workers=given.workers > 0,
+        device=DEVICE,
     )
     step = timm_step(given)
     while True:
-        started = time.perf_counter()
-        seen = 0
         for images, labels in loader:
             step(images.to(DEVICE), labels.to(DEVICE) % 10)
-            seen += len(images)
-        settle()
-        yield seen / (time.perf_counter() - started)
+        yield
 
 
 def timm_step(given: Any) -> Callable[[torch.Tensor, torch.Tensor], None]:
@@ -172,22 +187,19 @@ def timm_step(given: Any) -> Callable[[torch.Tensor, torch.Tensor], None]:
     return step
 
 
-def repeated(given: Any) -> float:
-    """timm's step on one batch, again and again: what the network alone can do."""
+def repeated(given: Any) -> Iterator[tuple[str, float]]:
+    """Images per second without loading, by the clock."""
     step = timm_step(given)
-    images, labels = (
-        torch.rand(given.batch, 3, given.size, given.size).to(DEVICE),
-        torch.arange(given.batch).to(DEVICE) % 10,
-    )
+    images = torch.rand(given.batch, 3, given.size, given.size).to(DEVICE)
+    labels = torch.arange(given.batch).to(DEVICE) % 10
     n = max(4, given.images // given.batch)
-    for _ in range(3):
-        step(images, labels)
-    settle()
-    started = time.perf_counter()
-    for _ in range(n):
-        step(images, labels)
-    settle()
-    return n * given.batch / (time.perf_counter() - started)
+    clock = Clock()
+    for _ in range(2):
+        clock.since()
+        for _ in range(n):
+            step(images, labels)
+        seconds = clock.since()[0]
+    yield "timm's step", n * given.batch / seconds
 
 
 def settle() -> None:

@@ -12,8 +12,9 @@ import pytest
 from tests.builders import class_picture, png_bytes, write_folders
 
 import tellapart as ta
-from tellapart.errors import Reason, SettingsError
+from tellapart.errors import Reason, SettingsError, TrainingError
 from tellapart.settings.recipe_file import read_recipe
+from tellapart.workflows import run_folder
 from tellapart.workflows.train import train
 from tellapart.workflows.verify import verify
 
@@ -98,6 +99,20 @@ def test_an_interrupted_training_is_gone_on_with_and_ends_alike(parts: Path, tmp
     assert resumed.card.metrics == whole.card.metrics
     for ours, theirs in zip(resumed.head.arrays().values(), whole.head.arrays().values(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_another_process_trains_is_left_alone(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_folder, "_WAIT_S", 0.0)
+    run = run_folder.RunFolder.beside(tmp_path / "m")
+    with run.alone():
+        run.job.mkdir()
+        for word in ({"restart": True}, {"resume": True}):
+            with pytest.raises(TrainingError) as caught:
+                tuned(parts, *LENET, output=tmp_path / "m", **word)
+            assert caught.value.reason is Reason.OUTPUT_EXISTS
+        assert run.job.exists()
 
 
 def test_another_training_is_not_gone_on_with(parts: Path, tmp_path: Path) -> None:

@@ -7,15 +7,21 @@ parts-model.run/
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.errors import Reason, SettingsError, TrainingError
-from tellapart.files import replacing
+from tellapart.files import holding, replacing
 
 SHEET = "augmentation.png"
 _KEPT = ("history.csv", "lr.svg", "tensorboard")
+_LOCK, _OVER = ".lock", ".over"
+# A process that was killed may leave others behind for some seconds, which loaded its images.
+_WAIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,29 @@ class RunFolder:
                 f"an unfinished training lies in {self.path}: go on with --resume, or throw it away with --restart",
             )
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else trains in this folder within the block.
+
+        Raises:
+            TrainingError: `output_exists` while another process does, `write_failed`.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = contextlib.ExitStack()
+            lock.enter_context(holding(self.path / _LOCK, wait_s=_WAIT_S))
+        except BlockingIOError as exc:
+            message = f"another process trains in {self.path} already; wait until it is done, or name another output"
+            raise TrainingError(Reason.OUTPUT_EXISTS, message) from exc
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
+        try:
+            with lock:
+                yield
+        finally:
+            with contextlib.suppress(OSError):  # unless something lies there
+                self.path.rmdir()
+
     def begin(self, *, resume: bool) -> None:
         """Make the folder ready; what lies in it stays only to be gone on with.
 
@@ -62,8 +91,11 @@ class RunFolder:
                 self._clear()
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            message = f"the folder of the run, {self.path}, cannot be written: {exc.strerror or exc}"
-            raise TrainingError(Reason.WRITE_FAILED, message) from exc
+            raise self._unwritable(exc) from exc
+
+    def _unwritable(self, exc: OSError) -> TrainingError:
+        message = f"the folder of the run, {self.path}, cannot be written: {exc.strerror or exc}"
+        return TrainingError(Reason.WRITE_FAILED, message)
 
     def finish(self) -> None:
         """Keep logs and pictures; what only a resumption needs goes."""
@@ -71,11 +103,16 @@ class RunFolder:
             found = self.job / name
             if found.exists():
                 shutil.move(found, self.path / name)
-        shutil.rmtree(self.job, ignore_errors=True)
+        over = self.path / _OVER
+        shutil.rmtree(over, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.job.rename(over)  # in one step: half of a job would be begun anew by a resumption
+        for left in (over, self.job):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _clear(self) -> None:
         """Only what a run writes: a person may keep notes beside it."""
-        for name in ("job", SHEET, *_KEPT):
+        for name in ("job", _OVER, SHEET, *_KEPT):
             shutil.rmtree(self.path / name, ignore_errors=True)
             (self.path / name).unlink(missing_ok=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -149,7 +149,8 @@ def train(
     wish = Wish(asked, name or _name(output), provider, store, resume)
     if budget is not None:
         return _searched(work, wish, budget, run, output, golden, progress)
-    return _made(work, wish, run, output, golden, began, progress, Story())
+    with nullcontext() if run is None else run.alone():
+        return _made(work, wish, run, output, golden, began, progress, Story())
 
 
 def _made(
@@ -184,6 +185,7 @@ def _searched(
 
     with ExitStack() as stack:
         run = run or RunFolder(Path(stack.enter_context(TemporaryDirectory())))
+        stack.enter_context(run.alone())
         found = search(work.fitting, wish, SearchFolder(run), budget, progress)
         began = time.perf_counter()
         work = replace(work, fitting=found.fitting)

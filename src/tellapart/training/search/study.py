@@ -28,7 +28,7 @@ _BEFORE_GUESSING = 6
 # Trainings that have to be over before another can be worse than their middle.
 _BEFORE_PRUNING = 2
 _MOST_STARTS = 3
-_MOST_REPEATS = 25
+_MOST_REPEATS = 40
 _JOURNAL, _ABOUT = "journal.log", "search.json"
 
 
@@ -87,9 +87,9 @@ class Study:
         import optuna
 
         under_way = [one for one in self._study.get_trials(deepcopy=False) if one.state.name == "RUNNING"]
-        for _ in range(_MOST_REPEATS):
+        while self._repeats() < _MOST_REPEATS:
             number = under_way[0].number if under_way else self._number_to_come()
-            self._study.sampler = _sampler(self._seed, number)
+            self._study.sampler = _sampler(self._seed, number, guesses=not self._repeats())
             with _quiet():
                 trial = optuna.trial.Trial(self._study, under_way[0]._trial_id) if under_way else self._study.ask()
                 chosen = self._space.drawn(trial)
@@ -162,6 +162,13 @@ class Study:
             if "repeats" not in one.user_attrs and one.state.name != "WAITING"
         )
 
+    def _repeats(self) -> int:
+        """How many of the last trials in a row had been tried before."""
+        trials = [one for one in self._study.get_trials(deepcopy=False) if one.state.is_finished()]
+        return next(
+            (place for place, one in enumerate(reversed(trials)) if "repeats" not in one.user_attrs), len(trials)
+        )
+
     def _number_to_come(self) -> int:
         trials = self._study.get_trials(deepcopy=False)
         return next((one.number for one in trials if one.state.name == "WAITING"), len(trials))
@@ -221,11 +228,16 @@ def _mend(path: Path) -> None:
             temporary.write_bytes(whole)
 
 
-def _sampler(seed: int, number: int) -> Any:
-    """Its own for every trial: what it draws must not depend on how often the process was started."""
+def _sampler(seed: int, number: int, *, guesses: bool) -> Any:
+    """Its own for every trial: what it draws must not depend on how often the process was started.
+
+    A guess that had been tried before would come again: then any draw is as good.
+    """
     import optuna
 
     own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    if not guesses:
+        return optuna.samplers.RandomSampler(seed=own)
     return optuna.samplers.TPESampler(seed=own, n_startup_trials=_BEFORE_GUESSING)
 
 

@@ -37,8 +37,8 @@ class SearchFolder:
         """Where it lies."""
         return self.run.path / "search"
 
-    def begin(self, *, resume: bool, restart: bool) -> None:
-        """See to it that an unfinished search is not lost by accident, and clear the place for a new one.
+    def check(self, *, resume: bool, restart: bool) -> None:
+        """See to it that an unfinished search is not lost by accident.
 
         Raises:
             SettingsError: `bad_setting` when an unfinished search lies there and neither word was said, or when there is
@@ -57,6 +57,11 @@ class SearchFolder:
             )
         if not there:
             self.run.check(resume=False, restart=restart)
+
+    def begin(self, *, resume: bool) -> None:
+        """Clear the place for a new search; what lies there stays only to be gone on with."""
+        if resume:
+            return
         for name in ("search", "job"):
             shutil.rmtree(self.run.path / name, ignore_errors=True)
 

@@ -186,6 +186,7 @@ def _searched(
     with ExitStack() as stack:
         run = run or RunFolder(Path(stack.enter_context(TemporaryDirectory())))
         stack.enter_context(run.alone())
+        SearchFolder(run).begin(resume=wish.resume)
         found = search(work.fitting, wish, SearchFolder(run), budget, progress)
         began = time.perf_counter()
         work = replace(work, fitting=found.fitting)
@@ -208,7 +209,7 @@ def _budget(recipe: Recipe, trials: int | None, minutes: float | None) -> Budget
 def _search_folder(output: str | Path | None, *, resume: bool, restart: bool) -> RunFolder | None:
     if output is not None:
         run = RunFolder.beside(Path(output))
-        SearchFolder(run).begin(resume=resume, restart=restart)
+        SearchFolder(run).check(resume=resume, restart=restart)
         return run
     if resume or restart:
         message = "an unfinished search can be resumed or restarted where an output is named"

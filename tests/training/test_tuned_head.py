@@ -38,6 +38,12 @@ def test_without_val_a_fifth_of_the_groups_to_learn_from_validates() -> None:
     assert roles.of_their_own
 
 
+def test_of_many_images_a_tenth_validates() -> None:
+    splits = np.array(["train"] * 2500 + ["test"] * 100)
+    roles = assign_roles(splits, _labels(2600), np.arange(2600), SCHEMA, seed=0)
+    assert roles.validates.sum() == 250
+
+
 def test_without_test_val_judges_and_others_validate() -> None:
     roles = _roles("train", "train", "train", "train", "val", "val")
     assert roles.of_their_own
@@ -55,6 +61,25 @@ def test_one_group_cannot_validate() -> None:
     with pytest.raises(TrainingError) as caught:
         assign_roles(splits, _labels(4), np.array([0, 0, 0, 0]), SCHEMA, seed=0)
     assert caught.value.reason is Reason.TOO_FEW_IMAGES
+
+
+def test_every_class_has_an_image_to_learn_from() -> None:
+    """Two of the first class and one of each other: nothing of these can be given away."""
+    labels = np.eye(4, dtype=np.uint8)[[0, 0, 1, 2, 3]]
+    schema = LabelSchema.from_names(["a", "b", "c", "d"], task=Task.MULTICLASS)
+    for seed in range(20):
+        roles = assign_roles(np.array(["train"] * 5), labels, np.arange(5), schema, seed)
+        assert labels[roles.learns].any(axis=0).all()
+        assert labels[roles.validates].sum(axis=0).tolist() == [1, 0, 0, 0]
+
+
+def test_one_image_of_each_class_is_too_few_to_validate() -> None:
+    with pytest.raises(TrainingError) as caught:
+        assign_roles(np.array(["train", "train", "test", "test"]), _labels(4), np.arange(4), SCHEMA, seed=0)
+    assert str(caught.value) == (
+        "not one image is left to validate with: every class has its images to learn from in a single group; "
+        "add images of other parts (or of other days), or name a split 'val'; the method 'few-shot' does with fewer"
+    )
 
 
 def test_a_sure_network_is_calibrated_on_what_it_did_not_learn_from() -> None:

@@ -19,6 +19,8 @@ from tellapart.training.linear_probe import check_enough, targets_of
 
 Floats = NDArray[np.float32]
 _VALIDATION_PARTS = 5
+# From so many images to learn from a tenth is enough to validate with.
+_PLENTY = 2_000
 # From so many validating images the threshold that one in a hundred exceeds can be read off.
 _MANY = 100
 
@@ -43,7 +45,8 @@ class Roles:
 def assign_roles(
     splits: NDArray[np.str_], labels: NDArray[np.uint8], groups: NDArray[np.int64], schema: LabelSchema, seed: int
 ) -> Roles:
-    """Roles by split, str (n,): train learns, val validates, test judges; a fifth of the groups stands in for a missing val.
+    """Roles by split, str (n,): train learns, val validates, test judges; a fifth of the groups stands in for a missing val,
+    but for those that are all there is of a label.
 
     Without test, val judges and validation comes out of train as well.
 
@@ -68,11 +71,22 @@ def _parted(
     train: NDArray[np.bool_], labels: NDArray[np.uint8], groups: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     rows = np.flatnonzero(train)
+    n_parts = min(_VALIDATION_PARTS, len(np.unique(groups[rows])))
     validates = np.zeros(len(train), bool)
-    if len(np.unique(groups[rows])) >= 2:
-        n_parts = min(_VALIDATION_PARTS, len(np.unique(groups[rows])))
-        validates[rows[group_folds(labels[rows], groups[rows], n_parts, seed) == 0]] = True
+    if n_parts >= 2:
+        folds = np.full(len(train), -1)
+        folds[rows] = group_folds(labels[rows], groups[rows], n_parts, seed)
+        parts = (_spared(folds == part, train, labels, groups) for part in range(n_parts))
+        validates = next((part for part in parts if part.any()), validates)
     return train & ~validates, validates
+
+
+def _spared(
+    validates: NDArray[np.bool_], train: NDArray[np.bool_], labels: NDArray[np.uint8], groups: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Without the groups of labels that nothing else shows: what only validating images show could not be learned."""
+    unseen = labels[train].any(axis=0) & ~labels[train & ~validates].any(axis=0)
+    return validates & ~np.isin(groups, groups[train & labels[:, unseen].any(axis=1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,6 @@ def _linear(weight: Floats, bias: Floats, task: Task) -> LinearHead:
 
 
 _NOTHING_TO_VALIDATE = (
-    "not one image is left to validate with: all images to learn from are near-duplicates or of one group; "
-    "add images of other parts (or of other days), or name a split 'val'"
+    "not one image is left to validate with: every class has its images to learn from in a single group; "
+    "add images of other parts (or of other days), or name a split 'val'; the method 'few-shot' does with fewer"
 )

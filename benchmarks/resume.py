@@ -3,7 +3,7 @@
     python -m benchmarks.resume FOLDER --kills 10
 
 The folder is made and holds two equal jobs: LeNet on coloured noise at 32 px. Each kill hits the process of one of them, at a
-moment drawn evenly over the time that the other one took. After every kill each file that should be whole is read.
+moment drawn evenly over all steps, and up to 0.1 s later. After each kill all files that should be whole are read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OPTIONS = {
 RUN = (
     "import sys; from pathlib import Path; from tellapart.training.finetune.attempts import fit; "
     "from tellapart.training.finetune.job import read_job; "
-    "print('ready', flush=True); fit(Path(sys.argv[1]), read_job(Path(sys.argv[1])), lambda *a: None, checkpoint_s=0.3)"
+    "fit(Path(sys.argv[1]), read_job(Path(sys.argv[1])), lambda *step: print(*step, flush=True), checkpoint_s=0.3)"
 )
 
 
@@ -54,14 +54,12 @@ def main() -> None:
     whole, killed = given.folder / "whole", given.folder / "killed"
     for folder in (whole, killed):
         write(folder, given.images, given.epochs)
-    seconds = run(whole, None)
-    print(f"uninterrupted: {seconds:.1f} s")
+    total = run(whole)
     rng = random.Random(given.seed)
-    for number in range(given.kills):
-        after = rng.uniform(0, seconds / (given.kills / 2))
-        run(killed, after)
-        print(f"kill {number + 1} after {after:.2f} s: {state(killed)}")
-    run(killed, None)
+    for number, step in enumerate(sorted(rng.randint(1, total) for _ in range(given.kills))):
+        reached = run(killed, step, rng.uniform(0, 0.1))
+        print(f"kill {number + 1} after step {reached} of {total}: {state(killed)}")
+    run(killed)
     report(whole, killed)
 
 
@@ -89,20 +87,26 @@ def noise(n: int, seed: int) -> Iterator[RgbImage]:
         yield RgbImage(pixels, (36, 40))
 
 
-def run(folder: Path, kill_after_s: float | None) -> float:
-    """Train in a process, kill it so many seconds after it is ready to begin; the seconds it had."""
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(folder)], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    started = time.perf_counter()
-    try:
-        code = process.wait(kill_after_s)
-        if code:
-            raise SystemExit(f"the training ended with {code}")
-    except subprocess.TimeoutExpired:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    return time.perf_counter() - started
+def run(folder: Path, kill_at: int | None = None, after_s: float = 0.0) -> int:
+    """Train in a process and kill it so many seconds after a step (counted over all epochs); the last step it told."""
+    path = folder / "steps.txt"
+    with path.open("w") as steps:
+        process = subprocess.Popen([sys.executable, "-c", RUN, str(folder)], stdout=steps)
+        while process.poll() is None:
+            time.sleep(0.005)
+            if kill_at is not None and told(path) >= kill_at:
+                time.sleep(after_s)
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+    if process.returncode not in (0, -signal.SIGKILL):
+        raise SystemExit(f"the training ended with {process.returncode}")
+    return told(path)
+
+
+def told(path: Path) -> int:
+    """The last whole line's step."""
+    lines = path.read_text().split("\n")[:-1]
+    return int(lines[-1].split()[-2]) if lines else 0
 
 
 def state(folder: Path) -> str:

@@ -43,7 +43,7 @@ class SafetensorsIO(CheckpointIO):
             TrainingError: `write_failed`; what lay there before stays.
         """
         tensors: dict[str, Tensor] = {}
-        header = json.dumps(_plain(checkpoint, "", tensors))
+        header = json.dumps(_plain(checkpoint, "", tensors, set()))
         try:
             with replacing(Path(path)) as temporary:
                 save_file(tensors, temporary, {_HEADER: header, _STEPS: str(checkpoint[PLACE]["steps"])})
@@ -104,15 +104,15 @@ def steps_done(path: Path) -> int:
         return -1
 
 
-def _plain(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+def _plain(value: Any, name: str, tensors: dict[str, Tensor], memories: set[int]) -> Any:
     """JSON for `value`; its tensors are put aside under their names. A mapping keeps the types of its keys."""
     if isinstance(value, Tensor):
-        tensors[name], form = _stored(value.detach())
+        tensors[name], form = _stored(value.detach(), memories)
         return {"tensor": name, "form": form}
     if isinstance(value, Mapping):
-        return {"mapping": [[key, _plain(part, f"{name}/{key}", tensors)] for key, part in value.items()]}
+        return {"mapping": [[key, _plain(part, f"{name}/{key}", tensors, memories)] for key, part in value.items()]}
     if isinstance(value, list | tuple):
-        parts = [_plain(part, f"{name}/{index}", tensors) for index, part in enumerate(value)]
+        parts = [_plain(part, f"{name}/{index}", tensors, memories) for index, part in enumerate(value)]
         return parts if isinstance(value, list) else {"tuple": parts}
     if isinstance(value, np.generic):
         return value.item()
@@ -134,9 +134,17 @@ def _original(value: Any, tensors: dict[str, Tensor]) -> Any:
     return {key: _original(part, tensors) for key, part in value["mapping"]}
 
 
-def _stored(tensor: Tensor) -> tuple[Tensor, str]:
-    """A contiguous tensor of its own, and how its memory lay: sums differ in their last bits where that differs."""
-    last = tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
-    if last:
-        return tensor.permute(0, 2, 3, 1).clone(), "channels_last"
-    return tensor.clone(memory_format=torch.contiguous_format), "contiguous"
+def _stored(tensor: Tensor, memories: set[int]) -> tuple[Tensor, str]:
+    """A contiguous tensor with memory of its own, and how its memory lay: sums differ in their last bits where that differs.
+
+    `memories` are the addresses of those before.
+    """
+    if tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last):
+        stored, form = tensor.permute(0, 2, 3, 1), "channels_last"
+    else:
+        stored, form = tensor.contiguous(), "contiguous"
+    memory = stored.untyped_storage()
+    if memory.nbytes() != stored.nbytes or memory.data_ptr() in memories:
+        stored = stored.clone()
+    memories.add(stored.untyped_storage().data_ptr())
+    return stored, form

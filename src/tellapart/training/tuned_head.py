@@ -71,7 +71,8 @@ def _parted(
     train: NDArray[np.bool_], labels: NDArray[np.uint8], groups: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     rows = np.flatnonzero(train)
-    n_parts = min(_VALIDATION_PARTS, len(np.unique(groups[rows])))
+    wanted = _VALIDATION_PARTS if len(rows) < _PLENTY else 2 * _VALIDATION_PARTS
+    n_parts = min(wanted, len(np.unique(groups[rows])))
     validates = np.zeros(len(train), bool)
     if n_parts >= 2:
         folds = np.full(len(train), -1)

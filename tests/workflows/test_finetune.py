@@ -12,9 +12,10 @@ import pytest
 from tests.builders import class_picture, png_bytes, write_folders
 
 import tellapart as ta
-from tellapart.errors import Reason, SettingsError, TrainingError
+from tellapart.errors import DataError, Reason, SettingsError, TrainingError
 from tellapart.settings.recipe_file import read_recipe
 from tellapart.workflows import run_folder
+from tellapart.workflows.quantize import quantize
 from tellapart.workflows.train import train
 from tellapart.workflows.verify import verify
 
@@ -59,6 +60,15 @@ def test_the_card_says_how_it_was_trained_and_what_that_brought(model: Path) -> 
     assert any(line.startswith("compared    ") for line in facts["summary"])
 
 
+def test_in_int8_the_layer_that_was_trained_with_the_network_stays(parts: Path, model: Path, tmp_path: Path) -> None:
+    """A new head among images that the network learned from would find itself far too sure."""
+    parent, int8 = ta.load(model), quantize(model, parts, output=tmp_path / "int8", max_loss=1.0).classifier
+    assert int8.card.head == parent.card.head
+    for name in ("weight", "bias"):
+        np.testing.assert_array_equal(int8.head.arrays()[name], parent.head.arrays()[name])
+    assert int8.card.training["judged_on"] == parent.card.training["judged_on"]
+
+
 def test_logs_and_the_picture_stay_beside_the_model(model: Path) -> None:
     run = model.with_name("parts-model.run")
     assert sorted(path.name for path in run.iterdir()) == ["augmentation.png", "history.csv"]
@@ -99,6 +109,39 @@ def test_an_interrupted_training_is_gone_on_with_and_ends_alike(parts: Path, tmp
     assert resumed.card.metrics == whole.card.metrics
     for ours, theirs in zip(resumed.head.arrays().values(), whole.head.arrays().values(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_image_that_goes_meanwhile_costs_no_training(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "parts", {"good": 12, "scratch": 12}, side=32)
+    gone = sorted((data / "good").iterdir())[3]
+    content = gone.read_bytes()
+
+    def lose(stage: str, done: int, total: int) -> None:
+        if stage == "writing the network":
+            gone.unlink()
+
+    with pytest.raises(DataError) as caught:
+        tuned(data, *LENET, "epochs=1", output=tmp_path / "m", progress=lose)
+    assert caught.value.reason is Reason.READ_FAILED
+    assert str(caught.value) == (
+        f"1 of the images changed or went while the training was under way, the first good/{gone.name}; the network is "
+        "trained: put them back, and --resume writes the model"
+    )
+    gone.write_bytes(content)
+    resumed = tuned(data, *LENET, "epochs=1", output=tmp_path / "m", resume=True)
+    assert resumed.card.training["run"]["epochs"] == 1
+
+
+def test_without_a_test_split_it_is_told_that_the_validating_images_judge(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "parts", {"good": 12, "scratch": 12}, side=32)
+    rows = [f"{path.relative_to(data)},{path.parent.name},train" for path in sorted(data.rglob("*.png"))]
+    (tmp_path / "all.csv").write_text("\n".join(["file_name,label,split", *(f"parts/{row}" for row in rows)]))
+    model = tuned(tmp_path / "all.csv", *LENET, "epochs=1")
+    told = model.card.training["judged_on"]
+    assert told == (
+        f"the {model.evaluation.n:,} images that validated the training, which chose its epoch and the thresholds too: "  # type: ignore[union-attr]
+        "without a test split the figures are too good"
+    )
 
 
 def test_what_another_process_trains_is_left_alone(

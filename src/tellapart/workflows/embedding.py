@@ -108,6 +108,24 @@ def embed_dataset(dataset: Dataset, embedder: Embedder, *, progress: Progress = 
     )
 
 
+def embed_again(
+    dataset: Dataset, embedder: Embedder, *, progress: Progress = silent, mend: str = "run it again"
+) -> EmbeddedDataset:
+    """Embed images that were embedded before: all of them, in their order. `mend` ends the sentence where that fails.
+
+    Raises:
+        DataError: `read_failed` when images are gone, cannot be read any more or hold something else by now.
+    """
+    images = embed_dataset(dataset, embedder, progress=progress)
+    if images.dataset.ids == dataset.ids:
+        return images
+    found = set(images.dataset.ids)
+    lost = [uri for uri, image_id in zip(dataset.uris, dataset.ids, strict=True) if image_id not in found]
+    first = f", the first {lost[0]}" if lost else ""
+    message = f"{max(1, len(lost)):,} of the images changed or went while the training was under way{first}; {mend}"
+    raise DataError(Reason.READ_FAILED, message)
+
+
 def observe(image: RgbImage) -> Observation:
     """What training notes of each image beside its embedding."""
     return Observation(statistics(image).to_array(), thumbnail(image.pixels))

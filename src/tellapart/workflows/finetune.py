@@ -17,16 +17,18 @@ from tellapart.evaluation.scored import score
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.training.finetune.job import JobResult, run_job
 from tellapart.training.linear_probe import Probe
-from tellapart.training.tuned_head import Roles, assign_roles, finish_head
-from tellapart.workflows.embedding import embed_dataset
+from tellapart.training.tuned_head import Roles
+from tellapart.workflows.embedding import embed_again
 from tellapart.workflows.finetune_job import sheet, spec_of, write
 from tellapart.workflows.finetune_story import epochs_of, facts_of, summary_of
 from tellapart.workflows.fitting import Fitting, HeldBack
 from tellapart.workflows.progress import Progress
 from tellapart.workflows.run_folder import RunFolder
+from tellapart.workflows.tuned import headed, roles_of
 from tellapart.workflows.wish import Wish
 
 Floats = NDArray[np.float32]
+_MEND = "the network is trained: put them back, and --resume writes the model"
 _HOW = {"pretrained": "fine-tuned", "scratch": "trained from scratch"}
 
 
@@ -55,29 +57,13 @@ def finetune(quick: Fitting, wish: Wish, run: RunFolder, *, began: float, progre
     Raises:
         TrainingError, SettingsError, BackboneError, MissingExtra: each with its reason code.
     """
-    roles = assign_roles(
-        np.array(quick.parted.splits.assigned), quick.labels, quick.parted.groups, quick.schema, quick.options.seed
-    )
+    roles = roles_of(quick)
     rival, held_quick = _quick_answers(quick, roles, began, progress)
     started = time.perf_counter()
     trained = _train(run, quick, roles, wish, progress)
     fitting = _embedded_anew(quick, trained.backbone, trained.spec, progress)
     progress("fitting the head", 0, 0)
-    head = finish_head(
-        trained.weight,
-        trained.bias,
-        fitting.images.embeddings,
-        fitting.labels,
-        fitting.parted.groups,
-        roles,
-        fitting.schema,
-        fitting.options.aim,
-    )
-    probe = Probe(
-        head.head, head.thresholds, head.ood, None, 0, head.probabilities, np.ones(len(head.probabilities), bool)
-    )
-    classifier = fitting.assemble(wish.name, probe, {"kind": "linear", "trained": "with the network"})
-    held = _judged(fitting, classifier, roles)
+    classifier, probe, held = headed(fitting, roles, trained.weight, trained.bias, wish.name)
     comparison = _compared(quick, held_quick, held)
     rivals = (rival, Rival("fine-tuning", time.perf_counter() - started, len(trained.backbone.onnx_bytes())))
     learning = Learning(trained.epochs, comparison, rivals, trained.sheet, trained.sheet_says)
@@ -141,15 +127,8 @@ def _train(run: RunFolder, quick: Fitting, roles: Roles, wish: Wish, progress: P
 def _embedded_anew(quick: Fitting, backbone: OnnxBackbone, spec: PreprocessSpec, progress: Progress) -> Fitting:
     """The same images as the trained network sees them. Nothing is cached: no other training has this network."""
     embedder = replace(quick.embedder, spec=spec, backbone=backbone, cache_dir=None)
-    images = embed_dataset(quick.images.dataset, embedder, progress=progress)
+    images = embed_again(quick.images.dataset, embedder, progress=progress, mend=_MEND)
     return replace(quick, images=images, embedder=embedder)
-
-
-def _judged(fitting: Fitting, classifier: Classifier, roles: Roles) -> HeldBack:
-    rows = np.flatnonzero(roles.judges)
-    answers = classifier.answer(fitting.images.embeddings[rows])
-    scores = answers.ood_scores if roles.of_their_own else None
-    return HeldBack(rows, answers.probabilities, answers.decisions, scores)
 
 
 def _compared(quick: Fitting, first: HeldBack | None, second: HeldBack) -> Comparison | None:

@@ -25,7 +25,7 @@ from tellapart.training.finetune.job import Job, Labelled, write_job
 from tellapart.training.head_start import head_start
 from tellapart.training.networks.build import build_network, describe_network
 from tellapart.training.tuned_head import Roles
-from tellapart.workflows.embedding import embed_dataset
+from tellapart.workflows.embedding import embed_again
 from tellapart.workflows.fitting import Fitting
 from tellapart.workflows.progress import Progress
 from tellapart.workflows.run_folder import SHEET, RunFolder
@@ -126,7 +126,7 @@ def _frozen_embeddings(
     elif spec == quick.embedder.spec:
         return quick.images.embeddings[rows]
     embedder = replace(quick.embedder, spec=spec, backbone=backbone)
-    return embed_dataset(quick.images.dataset.subset(rows), embedder, progress=progress).embeddings
+    return embed_again(quick.images.dataset.subset(rows), embedder, progress=progress).embeddings
 
 
 def _as_it_is(quick: Fitting, wish: Wish, spec: PreprocessSpec) -> OnnxBackbone:
@@ -156,7 +156,7 @@ def _teacher(quick: Fitting, rows: NDArray[np.int64], wish: Wish, progress: Prog
 
     teacher = Teacher.open(wanted.teacher, quick.schema)
     embedder = replace(quick.embedder, spec=teacher.classifier.spec, backbone=teacher.classifier.backbone)
-    images = embed_dataset(quick.images.dataset.subset(rows), embedder, progress=progress)
+    images = embed_again(quick.images.dataset.subset(rows), embedder, progress=progress)
     return teacher.logits(images.embeddings)
 
 

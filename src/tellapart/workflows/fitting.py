@@ -43,13 +43,15 @@ class HeadMaker:
 class HeldBack:
     """Answers for the m images that judge: `rows` int64 (m,), the rest (m, k) or (m,).
 
-    `ood_scores` is None where there is no test split: then the rows are those of the training, answered out of fold.
+    `ood_scores` is None where there is no test split: then the rows are those of the training, answered out of fold, or,
+    not `out_of_fold`, those that validated a network.
     """
 
     rows: NDArray[np.int64]
     probabilities: NDArray[np.floating[Any]]
     decisions: NDArray[np.bool_]
     ood_scores: NDArray[np.floating[Any]] | None
+    out_of_fold: bool = True
 
     @property
     def of_their_own(self) -> bool:
@@ -59,6 +61,11 @@ class HeldBack:
     @property
     def judged_on(self) -> str:
         """Which images judge, in words."""
+        if not self.of_their_own and not self.out_of_fold:
+            return (
+                f"the {len(self.rows):,} images that validated the training, which chose its epoch and the thresholds too: "
+                "without a test split the figures are too good"
+            )
         return judged_on(len(self.rows), of_their_own=self.of_their_own)
 
 

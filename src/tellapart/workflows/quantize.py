@@ -28,7 +28,7 @@ from tellapart.heads.linear import ClassWeight
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Task
 from tellapart.training.label_noise import label_noise
-from tellapart.training.linear_probe import ProbeOptions
+from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import Fitting, HeldBack
 from tellapart.workflows.golden import one_label_after_the_other
@@ -41,6 +41,7 @@ from tellapart.workflows.reference import read_labels, read_splits
 from tellapart.workflows.relabelled import check_labels
 from tellapart.workflows.timing import Picture, Timing, measure
 from tellapart.workflows.train import Work, check_outside
+from tellapart.workflows.tuned import HEAD, headed, roles_of
 
 N_CALIBRATION = 200
 _N_TIMED = 4
@@ -69,7 +70,8 @@ def quantize(
     `data` is what the model was trained on; every image stays in the split it had. Up to `n_calibration` images of the
     training split calibrate the backbone (`method`, `keep_float`: see `backbones.quantize`). Head, calibration,
     thresholds and the score for unknown images are then fitted again, on int8 embeddings of the images that fitted the
-    parent, with its aim and seed. `seed` chooses calibration images and resamples. Speed is that of the CPU.
+    parent, with its aim and seed; a fine-tuned model keeps its last layer. `seed` chooses calibration images and resamples.
+    Speed is that of the CPU.
 
     Raises:
         ModelError: `quantization_loss`, then nothing is written; `model_incomplete` without reference.parquet.
@@ -93,8 +95,7 @@ def quantize(
     fitting = home.fitting(int8, provider, progress)
     started = time.perf_counter()
     progress("fitting the head", 0, 0)
-    classifier, probe = fitting.fit(_name(output))
-    held = fitting.judge(classifier, probe)
+    classifier, probe, held = home.fitted(fitting, _name(output))
     comparisons = home.compared(fitting, held, seed)
     timings = _timed(parent, int8, pictures[:_N_TIMED], progress)
     found = Int8Model(
@@ -175,6 +176,15 @@ class _Home:
             raise DataError(Reason.READ_FAILED, "images changed while the model was quantised; run it again")
         maker = maker_of(self.parent.card.head.get("fitted_by"))
         return Fitting(images, self.parent.schema, self._parted(images), self._options(), embedder, maker)
+
+    def fitted(self, fitting: Fitting, name: str) -> tuple[Classifier, Probe, HeldBack]:
+        """The int8 head and its answers. A last layer that was trained with its network stays as it is: among the embeddings
+        of images that this network learned from, a new one would find itself far too sure."""
+        head = self.parent.head
+        if self.parent.card.head.get("trained") == HEAD["trained"]:
+            return headed(fitting, roles_of(fitting), head.weight, head.bias, name)
+        classifier, probe = fitting.fit(name)
+        return classifier, probe, fitting.judge(classifier, probe)
 
     def _parted(self, images: EmbeddedDataset) -> Partition:
         seed = int(self.parent.card.training.get("seed", 0))

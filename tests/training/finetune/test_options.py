@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from safetensors.numpy import load_file  # noqa: E402
 from tellapart.errors import Reason, SettingsError, TrainingError  # noqa: E402
 from tellapart.records import Task  # noqa: E402
 from tellapart.settings.recipe import Finetune  # noqa: E402
+from tellapart.training.augmentation.transforms import seed_of  # noqa: E402
+from tellapart.training.finetune import logs, module  # noqa: E402
 from tellapart.training.finetune.job import JobResult, Labelled, run_job, write_job  # noqa: E402
 
 SEVERAL = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], np.float32)
@@ -115,6 +118,27 @@ def test_mlflow_has_one_run_with_recipe_and_epochs(tmp_path: Path) -> None:
     history = client.get_metric_history(found.info.run_id, "val_loss")
     assert [one.step for one in history] == [1, 2]
     assert history[-1].value == pytest.approx(result.history[-1]["val_loss"])
+
+
+def test_mlflow_is_told_not_to_report_before_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def asked(module: str, **_: str) -> None:
+        assert (module, os.environ["MLFLOW_DISABLE_TELEMETRY"]) == ("mlflow", "true")
+        raise Asked
+
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY")
+    monkeypatch.setattr(logs, "require", asked)
+    with pytest.raises(Asked):
+        logs.trackers(tmp_path, tiny_job(tmp_path, mlflow="sqlite:///runs.db"))
+
+
+def test_what_a_network_draws_follows_from_the_seed() -> None:
+    """torch takes 64 bits of a seed: the batch's has the recipe's above them."""
+    drawn = [seed_of(seed, 3, 1 << 40) % module._PRIME for seed in range(50)]
+    assert len(set(drawn)) == 50
 
 
 def test_mlflow_that_cannot_track_is_named(tmp_path: Path) -> None:

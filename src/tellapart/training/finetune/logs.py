@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ class _Tracker:
 
 def _mlflow(folder: Path, job: Job) -> Any:
     """A logger of the run whose id the folder remembers, or of a new one with the recipe as its parameters."""
+    # MLflow reports to its makers unless told not to, from its import on.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     require("mlflow", extra="mlflow", feature="tracking by MLflow")
     from lightning.pytorch.loggers import MLFlowLogger
 

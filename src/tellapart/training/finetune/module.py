@@ -22,6 +22,9 @@ from tellapart.training.networks.tuning import parameter_groups
 load_lightning()
 from lightning.pytorch import LightningModule  # noqa: E402
 
+# torch takes 64 bits of a seed that has more; by a prime all of them count.
+_PRIME = (1 << 61) - 1
+
 
 class Learner(LightningModule):
     """One phase of a training: the epochs `first` to `first + epochs`, `steps` of the optimiser each."""
@@ -56,7 +59,7 @@ class Learner(LightningModule):
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The mean loss of a batch. What is drawn in it (dropout, stochastic depth, mixing) follows from the batch's seed."""
-        torch.manual_seed(batch.seed % (1 << 63))
+        torch.manual_seed(batch.seed % _PRIME)
         pixels, targets, teacher = self._mixed(batch)
         logits, embeddings = self._answer(pixels)
         if isinstance(self.loss, DistillationLoss):

@@ -12,7 +12,7 @@ from tests.training.finetune.jobs import learned, tiny_job
 torch = pytest.importorskip("torch")
 
 from tellapart.errors import Reason, SettingsError, TrainingError  # noqa: E402
-from tellapart.training.finetune import checkpoints  # noqa: E402
+from tellapart.training.finetune import attempts, checkpoints, loop  # noqa: E402
 from tellapart.training.finetune.attempts import fit  # noqa: E402
 from tellapart.training.finetune.job import is_over, read_job, run_job  # noqa: E402
 from tellapart.training.finetune.module import Learner  # noqa: E402
@@ -143,6 +143,43 @@ def test_patience(tmp_path: Path) -> None:
     result = run_job(tmp_path)
     assert (result.ended, result.stopped_early) == ("no_gain", True)
     assert result.epochs == result.best_epoch + 2
+
+
+def test_patience_begins_anew_where_more_begins_to_learn(tmp_path: Path) -> None:
+    """The head alone was best in epoch 1; the phase after it is not ended by that after its own first epoch."""
+    slow = {"lr": 1e-12}
+    tiny_job(tmp_path, tune="head_then_all", head_epochs=4, epochs=9, patience=2, optimizer=slow)
+    result = run_job(tmp_path)
+    assert (result.ended, result.epochs) == ("no_gain", max(4, result.best_epoch) + 2)
+
+
+def test_an_epoch_of_fewer_steps_ends_no_training_before_its_time(tmp_path: Path) -> None:
+    """Ten images make 3 batches of 4; in two parts each 2 batches: two epochs of 3 steps are not three of 2."""
+    tiny_job(tmp_path, n_train=10, batch_size=4, epochs=3)
+
+    def stop(epoch: int, _metric: float) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, read_job(tmp_path), lambda *_: None, on_epoch=stop)
+    attempts.Parts(2).write(tmp_path)
+    assert run_job(tmp_path).epochs == 3
+
+
+def test_a_full_disk_while_the_history_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    tiny_job(tmp_path)
+    monkeypatch.setattr(loop, "write_history", full)
+    with pytest.raises(TrainingError) as caught:
+        run_job(tmp_path)
+    assert caught.value.reason is Reason.WRITE_FAILED
+    assert str(caught.value) == (
+        f"the training in {tmp_path} cannot write its files (No space left on device); its last checkpoint stays, so that it "
+        "can go on from there: make room on the disk and ask for the same again"
+    )
 
 
 def test_a_second_training_in_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -29,6 +30,7 @@ CHECKPOINT_S = 300.0
 
 _WAIT_S = 20.0
 _SINGLE = "more than 1 value per channel"
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG)
 _NO_CPU_MEMORY = ("can't allocate memory", "not enough memory")
 
 
@@ -56,12 +58,23 @@ def fit(
                 return training.run()
             except (MemoryError, RuntimeError, ValueError) as exc:
                 smaller = _answer(exc, job, crew, parts)
+            except OSError as exc:
+                if exc.errno not in _DISK:
+                    raise
+                raise TrainingError(Reason.WRITE_FAILED, _unwritable(folder, exc)) from exc
             del training
             smaller.write(folder)
             if crew.world > 1:
                 raise StartAgain(smaller.notes[-1])
             gc.collect()
             torch.cuda.empty_cache()
+
+
+def _unwritable(folder: Path, exc: OSError) -> str:
+    return (
+        f"the training in {folder} cannot write its files ({exc.strerror}); its last checkpoint stays, so that it can go on "
+        "from there: make room on the disk and ask for the same again"
+    )
 
 
 class StartAgain(Exception):

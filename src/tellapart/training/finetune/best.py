@@ -112,7 +112,8 @@ class Keeper(Callback):
             self._told(standing.history)
         if self._on_epoch is not None and self._validated:
             self._on_epoch(epoch, self._validated[metric_name(self._task)])
-        if self._patience and standing.best and epoch - standing.best["epoch"] >= self._patience:
+        # A phase in which more learns has its epochs before it, however long ago the best one of the phase before was.
+        if standing.best and epoch - max(standing.best["epoch"], pl_module.first) >= self._patience > 0:
             standing.stopped = trainer.should_stop = True
 
     def _measure_start(self, trainer: Trainer, pl_module: Learner, images: ValidationBatches) -> None:

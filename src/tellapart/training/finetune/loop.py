@@ -83,8 +83,8 @@ class Training:
         self._made.learning.load_state_dict(state["state_dict"])
 
     def _over(self, phase: Phase) -> bool:
-        done = 0 if self._at is None else int(self._at["steps"])
-        return self._standing.stopped or done >= phase.end * self._made.sampler.steps
+        # By epochs: how many steps these have can change with the number of processes.
+        return self._standing.stopped or len(self._standing.history) >= phase.end
 
     def _fit(self, phase: Phase) -> None:
         if phase.all_learn:

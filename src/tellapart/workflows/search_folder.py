@@ -50,17 +50,19 @@ class SearchFolder:
                 message = f"there is no search in {self.path} to go on with; leave out --resume"
                 raise SettingsError(Reason.BAD_SETTING, message)
             return
-        if there and not restart and not (self.path / _FINISHED).exists():
+        finished = (self.path / _FINISHED).exists()
+        if there and not restart and not finished:
             raise SettingsError(
                 Reason.BAD_SETTING,
                 f"an unfinished search lies in {self.path}: go on with --resume, or throw it away with --restart",
             )
-        if not there:
+        if finished or not there:
             self.run.check(resume=False, restart=restart)
 
     def begin(self, *, resume: bool) -> None:
         """Clear the place for a new search; what lies there stays only to be gone on with."""
         if resume:
+            (self.path / _FINISHED).unlink(missing_ok=True)
             return
         for name in ("search", "job"):
             shutil.rmtree(self.run.path / name, ignore_errors=True)

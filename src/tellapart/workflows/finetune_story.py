@@ -34,9 +34,17 @@ def facts_of(result: JobResult, learning: Learning) -> dict[str, Any]:
 def summary_of(network: str, result: JobResult, learning: Learning) -> tuple[str, ...]:
     lines = [
         f"network     {network}, {result.trained_parameters:,} of {result.parameters:,} weights trained, "
-        f"{result.epochs} epochs, the best {result.best_epoch}; {result.images_per_second:,.0f} images/s on {result.device}",
+        f"{result.epochs} epoch{'s' * (result.epochs > 1)}, the best {result.best_epoch}; {result.images_per_second:,.0f} images/s on {result.device}",
         *(f"warning     {note}" for note in result.notes),
     ]
     if learning.comparison is not None and learning.rivals is not None:
         lines.append(f"compared    {verdict_line(learning.comparison, learning.rivals)}")
+        if learning.comparison.better == learning.comparison.names[0]:
+            lines.append(f"warning     {_NOT_WORTH}")
     return tuple(lines)
+
+
+_NOT_WORTH = (
+    "fine-tuning made it worse on the images held back: --method probe gives the better model, in less time; more images, "
+    "another augmentation or a lower learning rate may change that"
+)

@@ -16,6 +16,7 @@ from tellapart.backbones.registry import load_backbone  # noqa: E402
 from tellapart.backbones.torch_libraries import load_lightning  # noqa: E402
 from tellapart.data.dataset import Dataset  # noqa: E402
 from tellapart.errors import DataError, Reason, SettingsError, TrainingError  # noqa: E402
+from tellapart.workflows import run_folder  # noqa: E402
 from tellapart.workflows.pretrain import pretrain, watched  # noqa: E402
 from tellapart.workflows.pretrain_result import Pretrained  # noqa: E402
 
@@ -67,6 +68,19 @@ def test_the_run_leaves_curves_and_history_and_nothing_large(found: Pretrained) 
     from xml.etree import ElementTree
 
     ElementTree.fromstring(picture)
+
+
+def test_what_another_process_trains_is_left_alone(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_folder, "_WAIT_S", 0.0)
+    run = run_folder.RunFolder(tmp_path / "mine.run")
+    with run.alone():
+        run.job.mkdir()
+        with pytest.raises(TrainingError) as caught:
+            made(photos, tmp_path / "mine.onnx", restart=True)
+        assert caught.value.reason is Reason.OUTPUT_EXISTS
+        assert run.job.exists()
 
 
 def test_the_summary_is_for_people(found: Pretrained) -> None:

@@ -42,3 +42,9 @@ def test_a_training_that_was_begun_after_a_search_is_not_lost_to_the_next(finish
     with pytest.raises(SettingsError, match="an unfinished training lies in"):
         finished.check(resume=False, restart=False)
     finished.check(resume=False, restart=True)
+
+
+def test_a_training_that_more_trials_made_needless_goes(finished: SearchFolder) -> None:
+    finished.run.job.mkdir()
+    finished.finish()
+    assert not finished.run.job.exists()

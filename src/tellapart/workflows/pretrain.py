@@ -70,7 +70,8 @@ def pretrain(
     run.check(resume=resume, restart=restart)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     work = _Work(dataset, chosen, target, run, store, seed, workers or available_cores(), limits, progress, announce)
-    return work.done(resume=resume)
+    with run.alone():
+        return work.done(resume=resume)
 
 
 def checked_output(output: str | Path) -> Path:

@@ -88,6 +88,8 @@ class SearchFolder:
         """Keep what people look at, and what more trials would need."""
         for name in _PASSING:
             shutil.rmtree(self.path / name, ignore_errors=True)
+        # Of a recipe that was taken before more trials led to another one.
+        shutil.rmtree(self.run.job, ignore_errors=True)
         (self.path / _FINISHED).touch()
 
 

@@ -65,7 +65,9 @@ def finetune(quick: Fitting, wish: Wish, run: RunFolder, *, began: float, progre
     progress("fitting the head", 0, 0)
     classifier, probe, held = headed(fitting, roles, trained.weight, trained.bias, wish.name)
     comparison = _compared(quick, held_quick, held)
-    rivals = (rival, Rival("fine-tuning", time.perf_counter() - started, len(trained.backbone.onnx_bytes())))
+    # What was learned before an interruption took its time as well.
+    seconds = max(time.perf_counter() - started, trained.result.seconds)
+    rivals = (rival, Rival("fine-tuning", seconds, len(trained.backbone.onnx_bytes())))
     learning = Learning(trained.epochs, comparison, rivals, trained.sheet, trained.sheet_says)
     facts = facts_of(trained.result, learning)
     return Tuned(

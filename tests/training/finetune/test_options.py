@@ -19,7 +19,7 @@ from tellapart.errors import Reason, SettingsError, TrainingError  # noqa: E402
 from tellapart.records import Task  # noqa: E402
 from tellapart.settings.recipe import Finetune  # noqa: E402
 from tellapart.training.augmentation.transforms import seed_of  # noqa: E402
-from tellapart.training.finetune import logs, module  # noqa: E402
+from tellapart.training.finetune import logs, lr_finder, module, range_test  # noqa: E402
 from tellapart.training.finetune.job import JobResult, Labelled, run_job, write_job  # noqa: E402
 
 SEVERAL = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], np.float32)
@@ -87,6 +87,23 @@ def test_a_learning_rate_is_found_once(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "lr-0.json").read_text())
     assert len(found["rates"]) == len(found["losses"]) > 9
     assert ("by a range test" if found["lr"] else "found no learning rate") in result.notes[0]
+
+
+def test_an_optimiser_without_an_automatic_rate_has_one_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(*_: Any, **__: Any) -> lr_finder.Found:
+        return lr_finder.Found(rate, (1e-6, 1e-5), (1.0, 1.0), (1.0, 1.0), "why")
+
+    monkeypatch.setattr(range_test, "find_network_lr", found)
+    own = {"name": "adafactor", "lr": "find"}
+    rate: float | None = 1e-3
+    assert run(tmp_path / "found", optimizer=own, epochs=1).notes == ("learning rate 0.001 by a range test: why",)
+    rate = None
+    with pytest.raises(SettingsError) as caught:
+        run(tmp_path / "none", optimizer=own)
+    assert str(caught.value) == (
+        "the range test found no learning rate (why), and there is no automatic one for the optimiser 'adafactor': "
+        "set optimizer.lr to a number"
+    )
 
 
 def test_processes_that_load_give_the_same_batches(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_from_forty_photos_to_a_backbone(tmp_path: Path) -> None:
     assert ran.out.startswith("images      40 of 41 used, 1 refused\nrefused     bad.jpg: not an image")
     assert ran.err.startswith("40 images are very few")
     assert (
-        f"backbone  {output}\nweights   {tmp_path / 'mine.safetensors'}\ncurves    {tmp_path / 'mine.run'}" in ran.err
+        f"backbone  {output}\nweights   {tmp_path / 'mine.safetensors'}\ncurves    {tmp_path / 'mine.onnx.run'}" in ran.err
     )
     shown = run("backbones", "show", output, "--json", TELLAPART_CACHE_DIR=str(tmp_path / "cache"))
     assert shown.json["source"] == "pre-trained by SimCLR on 40 images, starting from fresh weights of lenet"
@@ -78,7 +78,7 @@ def test_after_a_signal_the_run_goes_on(ending: signal.Signals, tmp_path: Path) 
     asked = ("backbones", "pretrain", folder, "-o", output, *ASKED, "--epochs", 60)
     child = start(*asked, cache=tmp_path / "cache")
     deadline = time.monotonic() + 100
-    while not (tmp_path / "mine.run/job/checkpoint.safetensors").exists():
+    while not (tmp_path / "mine.onnx.run/job/checkpoint.safetensors").exists():
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)

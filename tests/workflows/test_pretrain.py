@@ -57,7 +57,7 @@ def test_the_card_tells_where_it_comes_from(found: Pretrained) -> None:
 
 
 def test_the_run_leaves_curves_and_history_and_nothing_large(found: Pretrained) -> None:
-    run = found.output.with_suffix(".run")
+    run = found.output.with_name(f"{found.output.name}.run")
     assert sorted(path.name for path in run.iterdir()) == ["curves.svg", "history.csv"]
     lines = (run / "history.csv").read_text().splitlines()
     assert lines[0].startswith("number,loss,learning_rate,embeddings_deviation,embeddings_rank,")
@@ -74,7 +74,7 @@ def test_what_another_process_trains_is_left_alone(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_folder, "_WAIT_S", 0.0)
-    run = run_folder.RunFolder(tmp_path / "mine.run")
+    run = run_folder.RunFolder(tmp_path / "mine.onnx.run")
     with run.alone():
         run.job.mkdir()
         with pytest.raises(TrainingError) as caught:
@@ -130,7 +130,7 @@ def test_after_a_break_it_ends_as_without(
     again = made(photos, output, resume=True)
     assert output.read_bytes() == found.output.read_bytes()
     assert (again.n_seen, again.fingerprint) == (41, found.fingerprint)
-    assert sorted(path.name for path in output.with_suffix(".run").iterdir()) == ["curves.svg", "history.csv"]
+    assert sorted(path.name for path in output.with_name(f"{output.name}.run").iterdir()) == ["curves.svg", "history.csv"]
 
 
 def test_an_unfinished_run_is_not_lost_by_accident(photos: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_unfinished_run_is_not_lost_by_accident(photos: Path, tmp_path: Path)
     with pytest.raises(SettingsError) as caught:
         made(photos, output, resume=True, options={**OPTIONS, "epochs": 5})
     assert str(caught.value) == (
-        f"the unfinished pre-training in {tmp_path / 'mine.run'} was another one: epochs differ; ask for the same again, or "
+        f"the unfinished pre-training in {tmp_path / 'mine.onnx.run'} was another one: epochs differ; ask for the same again, or "
         "throw it away with --restart"
     )
     made(photos, output, restart=True)
@@ -172,7 +172,7 @@ def test_a_collapse_leaves_the_curves_and_nothing_to_go_on_with(photos: Path, tm
     with pytest.raises(TrainingError) as caught:
         made(tmp_path, tmp_path / "mine.onnx")
     assert caught.value.reason is Reason.COLLAPSED
-    assert [path.name for path in sorted((tmp_path / "mine.run").iterdir())] == ["curves.svg", "history.csv"]
+    assert [path.name for path in sorted((tmp_path / "mine.onnx.run").iterdir())] == ["curves.svg", "history.csv"]
     assert not (tmp_path / "mine.onnx").exists()
 
 

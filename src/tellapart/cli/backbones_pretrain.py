@@ -64,7 +64,7 @@ def pretrain(
     """Train a backbone on PHOTOS without labels (SimCLR or DINO), for `--backbone FILE.onnx` afterwards.
 
     It is worth its time for thousands of images unlike everyday photos; `train` tells whether it helped. The weights for
-    fine-tuning lie beside FILE.onnx, curves in FILE.run.
+    fine-tuning lie beside FILE.onnx, curves in FILE.onnx.run.
     """
     from tellapart.data.dataset import Dataset
     from tellapart.settings.pretraining_changes import read_pretraining
@@ -101,5 +101,5 @@ def pretrain(
         return
     for line in found.summary():
         print(plain(line))
-    folder = output.with_suffix(".run")
+    folder = output.with_name(f"{output.name}.run")
     note(f"\nbackbone  {output}\nweights   {output.with_suffix('.safetensors')}\ncurves    {folder / 'curves.svg'}")

@@ -55,7 +55,7 @@ def pretrain(
     """Train a backbone on images alone and write it to `output` (.onnx), its weights beside it (.safetensors).
 
     Labels are not learned from; where every image has one, they tell after each epoch how many images have neighbours of
-    their own kind. What a run keeps lies in `<output without .onnx>.run`: after a kill `resume` goes on from the last whole
+    their own kind. What a run keeps lies in `<output>.run`: after a kill `resume` goes on from the last whole
     epoch, `restart` throws an unfinished run away. `store` is where added backbones are kept. `announce` gets sentences as
     they come up.
 
@@ -66,7 +66,7 @@ def pretrain(
 
     chosen = options if isinstance(options, Pretraining) else Pretraining.model_validate(options or {})
     target = checked_output(output)
-    run = RunFolder(target.with_suffix(".run"))
+    run = RunFolder(target.with_name(f"{target.name}.run"))
     run.check(resume=resume, restart=restart)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     work = _Work(dataset, chosen, target, run, store, seed, workers or available_cores(), limits, progress, announce)

@@ -109,7 +109,14 @@ def test_the_words_of_the_options_are_those_of_a_recipe() -> None:
 def test_the_help_is_in_parts() -> None:
     out = run("train", "--help").out
     headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["Options:", "Answers:", "The network itself (--method finetune):", "Data:", "The run:"]
+    assert headings == [
+        "Options:",
+        "Answers:",
+        "The network itself (--method finetune):",
+        "A search:",
+        "Data:",
+        "The run:",
+    ]
     assert out.index("--costs") < out.index("The network itself") < out.index("--epochs") < out.index("Data:")
 
 

@@ -144,5 +144,5 @@ def test_two_processes_find_the_gradient_of_the_whole_batch(tmp_path: Path) -> N
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
     command = [sys.executable, "-W", "ignore", str(script), str(tmp_path / "meeting")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

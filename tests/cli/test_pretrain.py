@@ -34,7 +34,8 @@ def test_from_forty_photos_to_a_backbone(tmp_path: Path) -> None:
     assert ran.out.startswith("images      40 of 41 used, 1 refused\nrefused     bad.jpg: not an image")
     assert ran.err.startswith("40 images are very few")
     assert (
-        f"backbone  {output}\nweights   {tmp_path / 'mine.safetensors'}\ncurves    {tmp_path / 'mine.onnx.run'}" in ran.err
+        f"backbone  {output}\nweights   {tmp_path / 'mine.safetensors'}\ncurves    {tmp_path / 'mine.onnx.run'}"
+        in ran.err
     )
     shown = run("backbones", "show", output, "--json", TELLAPART_CACHE_DIR=str(tmp_path / "cache"))
     assert shown.json["source"] == "pre-trained by SimCLR on 40 images, starting from fresh weights of lenet"

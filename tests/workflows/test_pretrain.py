@@ -130,7 +130,10 @@ def test_after_a_break_it_ends_as_without(
     again = made(photos, output, resume=True)
     assert output.read_bytes() == found.output.read_bytes()
     assert (again.n_seen, again.fingerprint) == (41, found.fingerprint)
-    assert sorted(path.name for path in output.with_name(f"{output.name}.run").iterdir()) == ["curves.svg", "history.csv"]
+    assert sorted(path.name for path in output.with_name(f"{output.name}.run").iterdir()) == [
+        "curves.svg",
+        "history.csv",
+    ]
 
 
 def test_an_unfinished_run_is_not_lost_by_accident(photos: Path, tmp_path: Path) -> None:
@@ -142,8 +145,8 @@ def test_an_unfinished_run_is_not_lost_by_accident(photos: Path, tmp_path: Path)
     with pytest.raises(SettingsError) as caught:
         made(photos, output, resume=True, options={**OPTIONS, "epochs": 5})
     assert str(caught.value) == (
-        f"the unfinished pre-training in {tmp_path / 'mine.onnx.run'} was another one: epochs differ; ask for the same again, or "
-        "throw it away with --restart"
+        f"the unfinished pre-training in {tmp_path / 'mine.onnx.run'} was another one: epochs differ; ask for the same again, "
+        "or throw it away with --restart"
     )
     made(photos, output, restart=True)
     assert output.exists()

@@ -32,9 +32,10 @@ def facts_of(result: JobResult, learning: Learning) -> dict[str, Any]:
 
 
 def summary_of(network: str, result: JobResult, learning: Learning) -> tuple[str, ...]:
+    epochs = f"{result.epochs} epoch{'s' * (result.epochs > 1)}, the best {result.best_epoch}"
     lines = [
-        f"network     {network}, {result.trained_parameters:,} of {result.parameters:,} weights trained, "
-        f"{result.epochs} epoch{'s' * (result.epochs > 1)}, the best {result.best_epoch}; {result.images_per_second:,.0f} images/s on {result.device}",
+        f"network     {network}, {result.trained_parameters:,} of {result.parameters:,} weights trained, {epochs}; "
+        f"{result.images_per_second:,.0f} images/s on {result.device}",
         *(f"warning     {note}" for note in result.notes),
     ]
     if learning.comparison is not None and learning.rivals is not None:

@@ -114,6 +114,7 @@ def test_a_fault_of_an_option_names_the_option() -> None:
             "name can mean finetune.loss.name, finetune.optimizer.name or finetune.schedule.name; write which",
         ),
         ("los.name=focal", "there is no 'los' in a recipe; did you mean 'finetune.loss'?"),
+        ("finetune.los.name=focal", "there is no 'los' in finetune; did you mean 'loss'?"),
         ("loss.nam=focal", "there is no 'nam' in finetune.loss; did you mean 'name'?"),
         ("loss.rank=3", "there is no 'rank' in finetune.loss; did you mean 'finetune.lora.rank'?"),
         ("lora.zzz=3", "there is no 'zzz' in finetune.lora, known are rank, alpha"),

@@ -150,7 +150,8 @@ def _within_finetune(short: tuple[str, ...]) -> tuple[str, ...]:
     for start in (short, ("finetune", *short)):
         if not start[:-1] or start[:-1] in recipe_fields():
             return start
-    return short[:1]
+    known = recipe_fields()
+    return next(short[:n] for n in range(1, len(short) + 1) if short[:n] not in known)
 
 
 def _without_empty_sections(values: Any, path: tuple[str, ...]) -> Any:

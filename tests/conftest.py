@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+# Before anything loads a library that computes: tests run beside each other, one on each core, and threads of torch that wait
+# for a core cost more than they bring. With one thread a process of its own computes to the last bit what this one does.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -135,7 +135,7 @@ def run(rank, file):
 
 if __name__ == "__main__":
     alone = gradients(0, 1)
-    multiprocessing.start_processes(run, (sys.argv[1],), nprocs=2, start_method="fork")
+    multiprocessing.start_processes(run, (sys.argv[1],), nprocs=2, start_method="spawn")
     torch.testing.assert_close(torch.load(sys.argv[1] + ".pt"), alone, rtol=1e-4, atol=1e-6)
 """
 

@@ -60,6 +60,14 @@ def kill(pids: list[int]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def begun(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from, after a while."""
+    until = time.monotonic() + 60
+    while not (folder / "checkpoint.safetensors").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    return (folder / "checkpoint.safetensors").exists()
+
+
 def gone(folder: Path) -> bool:
     """Whether no process trains in the folder any more, after a while."""
     until = time.monotonic() + 15
@@ -142,7 +150,7 @@ def test_a_killed_process_ends_with_a_sentence_and_can_go_on(tmp_path: Path) -> 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_no_process_survives_the_one_that_asked(tmp_path: Path, kind: signal.Signals, processes: int) -> None:
     folder = tmp_path / "job"
-    tiny_job(folder, epochs=400)
+    tiny_job(folder, epochs=4000)
     code = (
         "import sys; from pathlib import Path; from tellapart.training.finetune.launch import launch; "
         f"launch(Path(sys.argv[1]), processes={processes}, progress=lambda *a: print(a, flush=True))"
@@ -153,6 +161,7 @@ def test_no_process_survives_the_one_that_asked(tmp_path: Path, kind: signal.Sig
     assert parent.stdout is not None
     assert b"training the network" in parent.stdout.readline()
     assert len(trainers(folder)) == processes
+    assert begun(folder)
     parent.send_signal(kind)
     parent.wait(30)
     parent.stdout.close()

@@ -207,8 +207,8 @@ def test_a_network_that_cannot_be_written_is_refused_before_it_learns(
     parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tellapart.errors import BackboneError
-    from tellapart.training.finetune import job
     from tellapart.training.networks import export
+    from tellapart.workflows import finetune  # before anything is replaced: what it imports stays as it is
 
     def cannot(network: object, name: str) -> bytes:
         raise BackboneError(Reason.BACKBONE_INVALID, "cannot be written")
@@ -217,6 +217,6 @@ def test_a_network_that_cannot_be_written_is_refused_before_it_learns(
         raise AssertionError("it was trained")
 
     monkeypatch.setattr(export, "canonical_bytes", cannot)
-    monkeypatch.setattr(job, "run_job", never)
+    monkeypatch.setattr(finetune, "run_job", never)
     with pytest.raises(BackboneError, match="cannot be written"):
         tuned(parts, *LENET)

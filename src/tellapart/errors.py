@@ -56,6 +56,7 @@ class Reason(StrEnum):
     UNLABELLED = "unlabelled"
     BAD_LABEL_MAP = "bad_label_map"
     EXCLUDED = "excluded"
+    FOREIGN_VECTORS = "foreign_vectors"
     WRITE_FAILED = "write_failed"
     OUTPUT_EXISTS = "output_exists"
     # models and backbones
@@ -63,6 +64,9 @@ class Reason(StrEnum):
     MODEL_INCOMPLETE = "model_incomplete"
     MODEL_DAMAGED = "model_damaged"
     MODEL_TOO_NEW = "model_too_new"
+    MODEL_IN_USE = "model_in_use"
+    MODEL_CHANGED = "model_changed"
+    CLASSES_FIXED = "classes_fixed"
     GOLDEN_MISMATCH = "golden_mismatch"
     EXPORT_MISMATCH = "export_mismatch"
     QUANTIZATION_LOSS = "quantization_loss"

@@ -1,0 +1,122 @@
+"""Vectors in a `.npy` file: memory-mapped, with their rows and their space in two files beside it."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import DataError, Reason
+from tellapart.index.parquet_file import FORMAT, space_from, translated, writing
+from tellapart.index.rows import completed
+from tellapart.index.space import Space
+from tellapart.index.values import checked
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KIND = "vectors"
+# Vectors that prove that the three files belong together; a checksum of all would read what is to stay on the disk.
+_LOOKED_AT = 64
+
+
+def companions(path: Path) -> tuple[Path, Path]:
+    """The files beside `x.npy`: its rows `x.rows.parquet`, its space `x.json`."""
+    return path.with_suffix(".rows.parquet"), path.with_suffix(".json")
+
+
+def write_npy(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, space: Space, dtype: str) -> None:
+    """Three files, the vectors last: until then an earlier `.npy` is refused as not belonging to its rows, never mistaken.
+
+    Raises:
+        DataError: `write_failed`; `dataset_format` when float16 cannot hold a value.
+    """
+    with np.errstate(over="ignore"):
+        values = vectors if dtype == "float32" else np.asarray(vectors, dtype)
+    if dtype == "float16" and not np.isfinite(values).all():
+        message = (
+            "the vectors have values above 65,504, which float16 cannot hold; write them as float32, or normalise them"
+        )
+        raise DataError(Reason.DATASET_FORMAT, message)
+    rows, about = companions(path)
+    with writing(rows) as temporary:
+        table.write_parquet(temporary)
+    value = {
+        "tellapart": KIND,
+        "format": FORMAT,
+        "rows": len(values),
+        "check": _check(values),
+        "space": space.to_json(),
+    }
+    with writing(about) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with writing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
+
+
+def read_npy(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Space, int]:
+    """Vectors, table, space and 0. Without our description beside it the space is unknown and ids are row numbers.
+
+    Raises:
+        DataError: `dataset_not_found`, `dataset_format`, `dataset_empty`, `read_failed`.
+    """
+    import polars as pl
+
+    values = _mapped(path)
+    about = _description(path)
+    if about is None:
+        found, normalised = checked(values, str(path))
+        return found, completed(pl.DataFrame(), len(found)), Space.unknown(found.shape[1], normalised=normalised), 0
+    rows, description = companions(path)
+    if values.ndim != 2 or about.get("rows") != len(values) or about.get("check") != _check(values):
+        raise DataError(
+            Reason.DATASET_FORMAT,
+            f"{description} does not belong to {path}: a copy or a writing of both was cut short; copy or embed again",
+        )
+    space = space_from(about, values.shape[1], description)
+    return np.ascontiguousarray(values, np.float32), _rows(rows, len(values)), space, 0
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    if not path.is_file():
+        raise DataError(Reason.DATASET_NOT_FOUND, f"there is no file {path}")
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (ValueError, EOFError, OverflowError, SyntaxError) as exc:
+        said = str(exc).split("\n", 1)[0][:200]
+        raise DataError(Reason.DATASET_FORMAT, f"{path} is not a readable .npy file ({said})") from exc
+    except OSError as exc:
+        raise DataError(Reason.READ_FAILED, f"{path} could not be read: {exc.strerror or exc}") from exc
+
+
+def _description(path: Path) -> dict[str, Any] | None:
+    """Our JSON beside the file; None where there is none, or one that somebody else put there."""
+    try:
+        value = json.loads(companions(path)[1].read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and value.get("tellapart") == KIND else None
+
+
+def _rows(path: Path, n: int) -> pl.DataFrame:
+    import polars as pl
+
+    if not path.is_file():
+        raise DataError(Reason.DATASET_FORMAT, f"the rows of the vectors, {path}, are missing; copy the file again")
+    with translated(path):
+        table = pl.read_parquet(path, glob=False)
+    if table.height != n:
+        message = f"{path} has {table.height:,} rows for {n:,} vectors; copy or embed again"
+        raise DataError(Reason.DATASET_FORMAT, message)
+    return completed(table, n)
+
+
+def _check(values: NDArray[Any]) -> str:
+    """sha256 over the shape, the type and some vectors, evenly spread from the first to the last."""
+    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), _LOOKED_AT)).astype(np.int64))
+    seen = np.ascontiguousarray(values[places])
+    return sha256(f"{values.shape} {values.dtype.name} ".encode() + seen.tobytes()).hexdigest()

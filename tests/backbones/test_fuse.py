@@ -8,7 +8,7 @@ from tests.builders_nets import classifier_net
 from tests.builders_onnx import TINY_DIM, tiny_backbone_bytes
 
 from tellapart.backbones.convert import convert
-from tellapart.backbones.fuse import DistanceGraph, HeadGraph, fuse, fuse_arrays
+from tellapart.backbones.fuse import DistanceGraph, HeadGraph, distance_graph, fuse, linear_graph
 from tellapart.backbones.graph import GraphBuilder
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.backbones.source_card import SourceCard
@@ -71,17 +71,18 @@ def test_one_file_answers_like_backbone_and_head(activation: str, foreign: bool)
     np.testing.assert_allclose(answers["ood_score"], expected_score(distance, embedding), rtol=1e-4)
 
 
-def test_a_head_may_be_given_by_its_arrays() -> None:
+def test_head_and_distance_may_be_given_by_their_arrays() -> None:
     linear, distance = head(TINY_DIM, "softmax"), distance_arrays(TINY_DIM)
     arrays = {name: getattr(linear, name) for name in ("weight", "bias", "temperature", "offset")}
     ood = {f"ood_{name}": value for name, value in distance.items()}
-    both = fuse(tiny_backbone_bytes(), probabilities=linear, n_classes=3, ood_score=DistanceGraph(**distance))
-    assert fuse_arrays(tiny_backbone_bytes(), {**arrays, **ood, "other": linear.bias}, activation="softmax") == both
-    plain = fuse(tiny_backbone_bytes(), probabilities=linear, n_classes=3)
-    assert fuse_arrays(tiny_backbone_bytes(), arrays, activation="softmax") == plain
-    del arrays["offset"], ood["ood_rest"]
-    with pytest.raises(BackboneError, match=r"^the head cannot be fused, arrays are missing: offset, ood_rest$"):
-        fuse_arrays(tiny_backbone_bytes(), {**arrays, **ood}, activation="softmax")
+    every = {**arrays, **ood, "other": linear.bias}
+    parts = {"probabilities": linear, "ood_score": DistanceGraph(**distance)}
+    given = {"probabilities": linear_graph(every, "softmax"), "ood_score": distance_graph(every)}
+    assert fuse(tiny_backbone_bytes(), n_classes=3, **given) == fuse(tiny_backbone_bytes(), n_classes=3, **parts)
+    with pytest.raises(BackboneError, match=r"^the head cannot be fused, arrays are missing: weight, bias, temper"):
+        linear_graph({"offset": arrays["offset"]}, "softmax")
+    with pytest.raises(BackboneError, match=r"^the head cannot be fused, arrays are missing: ood_rest$"):
+        distance_graph({name: ood[name] for name in ood if name != "ood_rest"})
 
 
 def test_metadata_stands_beside_the_card_and_bytes_are_equal() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.builders import write_folders
 
 import tellapart as ta
@@ -86,3 +88,26 @@ def test_judging_on_training_images_is_told_and_the_test_split_is_known(tmp_path
     assert held_back.evaluation.n == n_test
     assert model.evaluation is not None
     assert held_back.evaluation.metrics["accuracy"].value == model.evaluation.metrics["accuracy"].value
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**40), st.sampled_from("abc")), unique_by=lambda one: one[0], min_size=1))
+def test_what_is_remembered_does_not_depend_on_how_images_arrived(images: list[tuple[int, str]]) -> None:
+    room = 7
+
+    def remembered(some: list[tuple[int, str]]) -> set[tuple[int, str]]:
+        chosen = reference.remembered_rows([f"{one:x}".zfill(12) for one, _ in some], [(of,) for _, of in some], 1)
+        return {one for one, yes in zip(some, chosen, strict=True) if yes}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "MAX_VECTORS", room)
+        whole = remembered(images)
+        half = len(images) // 2
+        assert remembered([*remembered(images[:half]), *images[half:]] if half else images) == whole
+        assert remembered(images[::-1]) == whole
+    assert len(whole) == min(room, len(images))
+    assert {of for _, of in whole} == {of for _, of in images}
+
+
+def test_long_vectors_are_fewer() -> None:
+    ids, labels = [f"{i:04}" for i in range(400)], [("a",)] * 400
+    assert reference.remembered_rows(ids, labels, 102_400).sum() == 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -80,30 +80,31 @@ def _squares(g: GraphBuilder, x: str) -> str:
     return g.add("ReduceSum", g.add("Mul", x, x), g.ints(1), keepdims=0)
 
 
-def fuse_arrays(
-    backbone: bytes, arrays: Mapping[str, NDArray[Any]], *, activation: str, metadata: Mapping[str, str] | None = None
-) -> bytes:
-    """`fuse` with a head given by its arrays, named as in `head.safetensors`.
-
-    `weight`, `bias`, `temperature`, `offset` as in `HeadGraph`; `ood_mean`, `ood_scale`, `ood_basis`, `ood_weight`, `ood_rest`
-    as in `DistanceGraph`, all or none of them; other names are ignored. `activation` is "softmax" or "sigmoid".
+def linear_graph(arrays: Mapping[str, NDArray[Any]], activation: str) -> HeadGraph:
+    """A linear head from its arrays, named as in `head.safetensors`; others are ignored.
 
     Raises:
-        BackboneError: `backbone_invalid` when an array is missing or the parts do not fit.
+        BackboneError: `backbone_invalid` when an array is missing.
     """
-    names = [f"ood_{field.name}" for field in fields(DistanceGraph)] if "ood_mean" in arrays else []
-    missing = [name for name in ("weight", "bias", "temperature", "offset", *names) if name not in arrays]
+    weight, bias, temperature, offset = _named(arrays, ["weight", "bias", "temperature", "offset"])
+    return HeadGraph(weight, bias, temperature, offset, activation)
+
+
+def distance_graph(arrays: Mapping[str, NDArray[Any]]) -> DistanceGraph:
+    """The distance from the arrays `ood_mean`, `ood_scale`, `ood_basis`, `ood_weight`, `ood_rest`; others are ignored.
+
+    Raises:
+        BackboneError: `backbone_invalid` when an array is missing.
+    """
+    return DistanceGraph(*_named(arrays, [f"ood_{field.name}" for field in fields(DistanceGraph)]))
+
+
+def _named(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> list[NDArray[Any]]:
+    missing = [name for name in names if name not in arrays]
     if missing:
         message = f"the head cannot be fused, arrays are missing: {', '.join(missing)}"
         raise BackboneError(Reason.BACKBONE_INVALID, message)
-    weight, bias, temperature, offset = (arrays[name] for name in ("weight", "bias", "temperature", "offset"))
-    return fuse(
-        backbone,
-        probabilities=HeadGraph(weight, bias, temperature, offset, activation),
-        n_classes=weight.shape[1],
-        ood_score=DistanceGraph(*(arrays[name] for name in names)) if names else None,
-        metadata=metadata,
-    )
+    return [arrays[name] for name in names]
 
 
 def fuse(

@@ -16,8 +16,8 @@ from tellapart.classifier.card import ModelCard
 from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.pipeline import Job, Outcome, Pipeline, Reader
 from tellapart.errors import ImageError, Reason
-from tellapart.heads.linear import LinearHead
-from tellapart.heads.ood import OodDetector
+from tellapart.heads.protocol import Head
+from tellapart.heads.rejection import Rejection
 from tellapart.heads.thresholds import Thresholds, decide
 from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.source import read_file
@@ -35,17 +35,14 @@ class Answers:
     """What the head makes of n embeddings.
 
     `probabilities` is float (n, k), `decisions` bool (n, k) after thresholds and rejection (no True: "I don't know"),
-    `ood_scores` float (n,) where 1 and above is further from the training images than nearly all of them were.
+    `ood_scores` float (n,) where 1 and above is further from the training images than nearly all of them were, and
+    `unknown` bool (n,) where the model therefore does not answer.
     """
 
     probabilities: NDArray[np.floating[Any]]
     decisions: NDArray[np.bool_]
     ood_scores: NDArray[np.floating[Any]]
-
-    @property
-    def unknown(self) -> NDArray[np.bool_]:
-        """bool (n,): unlike anything in training."""
-        return self.ood_scores >= 1
+    unknown: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +64,9 @@ class Classifier:
     card: ModelCard
     spec: PreprocessSpec
     backbone: Backbone
-    head: LinearHead
+    head: Head
     thresholds: Thresholds
-    ood: OodDetector
+    ood: Rejection
     limits: DecodeLimits = DecodeLimits()
     location: str = ""
     enclosures: Enclosures = Enclosures()
@@ -136,8 +133,9 @@ class Classifier:
         probabilities = self.head.probabilities(embeddings)
         scores = self.ood.score(embeddings)
         decisions = decide(probabilities, self.thresholds, self.schema)
-        decisions[scores >= 1] = False
-        return Answers(probabilities, decisions, scores)
+        unknown = (scores >= 1) & self.ood.rejects
+        decisions[unknown] = False
+        return Answers(probabilities, decisions, scores, unknown)
 
     def save(self, path: str | Path) -> Classifier:
         """Write a model folder, or one file when `path` ends in .zip; see `storage.save`."""
@@ -191,7 +189,7 @@ class Classifier:
             probabilities=answers.probabilities[row],
             predicted=tuple(name for name, said in zip(self.labels, answers.decisions[row], strict=True) if said),
             ood_score=float(answers.ood_scores[row]),
-            unknown=bool(answers.ood_scores[row] >= 1),
+            unknown=bool(answers.unknown[row]),
             model_id=self.card.model_id,
             roi=roi,
             embedding=embedding,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import shutil
 import struct
 import sys
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -21,6 +23,8 @@ from tellapart.files import replacing
 CARD = "model.json"
 # What file managers leave in every folder.
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+# A model is written in seconds; what was not touched for so long was left behind by a process that was killed.
+_ABANDONED_AFTER_S = 600.0
 # What Python's zipfile raises for a file that is none, or no whole one: encrypted members are a RuntimeError.
 _ZIP_FAULTS = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, KeyError, struct.error, OverflowError)
 
@@ -193,13 +197,15 @@ def check_target(path: str | Path) -> None:
             )
 
 
-def write_model(path: str | Path, contents: Mapping[str, bytes]) -> None:
+def write_model(path: str | Path, contents: Mapping[str, bytes], *, replaces: bytes | None = None) -> None:
     """Write a model to a folder (or one file, when `path` ends in .zip), replacing an older model in one step.
 
     A kill at any moment leaves the old model or the new one, never a mixture. Anything else at `path` is left alone.
+    `replaces` is the model.json of the model that is to be replaced: where another lies there by then, nothing is written.
 
     Raises:
-        ModelError: `output_exists` when something that is not a model lies there, `write_failed` when the disk refuses.
+        ModelError: `output_exists` when something that is not a model lies there, `write_failed` when the disk refuses,
+            `model_changed` for another model than the one that `replaces` names.
     """
     path = Path(path)
     check_target(path)
@@ -208,18 +214,50 @@ def write_model(path: str | Path, contents: Mapping[str, bytes]) -> None:
         if path.suffix == ".zip":
             with replacing(path) as temporary:
                 _write_zip(temporary, contents)
+                _check_still(path, replaces)
         else:
-            _write_folder(path, contents)
+            _write_folder(path, contents, replaces)
     except OSError as exc:
         raise ModelError(
             Reason.WRITE_FAILED, f"the model could not be written to {path}: {exc.strerror or exc}"
         ) from exc
 
 
-def _write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+def clear_abandoned(path: str | Path) -> int:
+    """Remove what processes that were killed while they wrote the model at `path` left beside it; returns how many.
+
+    Only what was not touched for ten minutes: what is younger may be under way.
+    """
+    path, until = Path(path), time.time() - _ABANDONED_AFTER_S
+    name, short = glob.escape(path.name), glob.escape(path.name[:50])  # `replacing` keeps so many letters
+    found = [one for kind in (f"{name}.new", f"{name}.old", f"{short}.new") for one in path.parent.glob(f".{kind}-*")]
+    old = {one for one in found if path.exists() and _touched(one) < until}
+    for one in old:
+        _remove(one)
+    return len(old)
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()  # gone meanwhile
+
+
+def _check_still(path: Path, replaces: bytes | None) -> None:
+    """Raise `ModelError` (`model_changed`) unless the card at `path` is the one that was read."""
+    if replaces is not None and open_files(path).read(CARD) != replaces:
+        raise ModelError(
+            Reason.MODEL_CHANGED,
+            f"the model {path} was replaced by another program meanwhile, so nothing was written; run the command again",
+        )
+
+
+def _write_folder(path: Path, contents: Mapping[str, bytes], replaces: bytes | None) -> None:
     temporary = path.parent / f".{path.name}.new-{os.urandom(4).hex()}"
     try:
         _fill_folder(temporary, contents)
+        _check_still(path, replaces)
         _replace_folder(temporary, path)
     finally:
         _remove(temporary)

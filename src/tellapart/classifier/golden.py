@@ -98,6 +98,11 @@ def from_files(files: Mapping[str, bytes]) -> tuple[GoldenImage, ...]:
         ) from exc
 
 
+def owns(name: str) -> bool:
+    """Whether a file of a model folder belongs to the golden set."""
+    return name.startswith("golden/")
+
+
 def _golden_image(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> GoldenImage:
     name = entry["file"]
     # The name becomes a path when the model is written again.

@@ -12,7 +12,7 @@ from tellapart.classifier.card import ModelCard
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.enclosures import REFERENCE, Enclosures
 from tellapart.classifier.folder import CARD, ModelFiles, check_file, open_files, write_model
-from tellapart.classifier.head_file import head_from_bytes, head_to_bytes
+from tellapart.classifier.head_file import head_from_bytes, head_to_bytes, kinds_of
 from tellapart.errors import ModelError, Reason, SpecError
 from tellapart.heads.thresholds import Thresholds
 from tellapart.image.preprocess import PreprocessSpec
@@ -62,7 +62,7 @@ def load(
                 Reason.MODEL_INCOMPLETE, f"the model {files.location} does not list its file {name}; train it again"
             )
     check_file(files, HEAD, card.files[HEAD])
-    head, ood = head_from_bytes(files.read(HEAD), card.schema.task)
+    head, ood = head_from_bytes(files.read(HEAD), card.schema.task, **kinds_of(card))
     return Classifier(
         card=card,
         spec=_spec(card, files.location),

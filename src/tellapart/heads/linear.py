@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class LinearHead:
     Columns follow the label schema; a binary head has both columns, of opposite sign. `calibration` turns logits into
     probabilities: softmax for binary and multiclass, sigmoid for multilabel.
     """
+
+    kind: ClassVar[str] = "linear"
 
     task: Task
     weight: Floats

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ class OodDetector:
     or more means "unknown". (Probabilistic PCA: Tipping & Bishop 1999; the distance as an OOD score: Lee et al. 2018;
     the length of the remainder: ViM, Wang et al. 2022.)
     """
+
+    kind: ClassVar[str] = "mahalanobis"
+    rejects: ClassVar[bool] = True
 
     mean: Floats
     scale: Floats

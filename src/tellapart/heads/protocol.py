@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from tellapart.records import Task
 class Head(Protocol):
     """A fitted head: embeddings in, answers out, nothing but arrays inside."""
 
+    kind: ClassVar[str]
+    """Its name in the model's card."""
+
     @property
     def task(self) -> Task:
         """What its answers may look like."""
@@ -32,6 +35,11 @@ class Head(Protocol):
     @property
     def n_classes(self) -> int:
         """Number of columns of its answers."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration:
+        """What turns logits into probabilities."""
         ...
 
     def logits(self, embeddings: Floats) -> Floats:

@@ -20,6 +20,8 @@ from tellapart.heads.aims import Aim
 from tellapart.heads.calibration import fit_calibration
 from tellapart.heads.linear import ClassWeight, LinearHead
 from tellapart.heads.ood import OodDetector
+from tellapart.heads.protocol import Head
+from tellapart.heads.rejection import Rejection
 from tellapart.heads.selection import fit_selected
 from tellapart.heads.thresholds import Thresholds, fit_thresholds
 from tellapart.records import LabelSchema, Task
@@ -48,9 +50,9 @@ class Probe:
     head was not fitted by cross-validation. `facts` about how the head came about are for the card, `notes` for people.
     """
 
-    head: LinearHead
+    head: Head
     thresholds: Thresholds
-    ood: OodDetector
+    ood: Rejection
     C: float | None
     n_folds: int
     probabilities: Floats

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -31,12 +31,20 @@ FitProbe = Callable[
 """Fits a head on embeddings (n, d), labels 0/1 (n, k) and groups (n,), as `linear_probe` does."""
 
 
+Enclose = Callable[["Fitting", Probe], Mapping[str, bytes]]
+"""Files that a way to train keeps in the model folder beside the usual ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadMaker:
-    """What fits the head, and whether there must be images to judge it on: a model of one image per class has none."""
+    """What fits the head, and whether there must be images to judge it on: a model of one image per class has none.
+
+    `enclose` gives further files of the model folder, by name.
+    """
 
     fit: FitProbe = linear_probe
     needs_judges: bool = True
+    enclose: Enclose | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,6 @@ class Fitting:
             self.options,
         )
         head = {
-            "kind": "linear",
             "C": probe.C,
             "class_weight": str(self.options.class_weight or "none"),
             "label_noise": self.options.label_noise,
@@ -156,17 +163,18 @@ class Fitting:
     def assemble(self, name: str, probe: Probe, head: dict[str, Any]) -> Classifier:
         """A classifier with a bare card; `head` says there how the head was fitted."""
         network, spec = self.embedder.backbone, self.embedder.spec
+        calibration = probe.head.calibration
         card = ModelCard(
             name=name,
             schema=self.schema,
             preprocess=str(spec),
             preprocess_hash=spec.hash,
             backbone={**asdict(network.card), "sha256": network.sha256},
-            head=head,
+            head={"kind": probe.head.kind, "rejection": probe.ood.kind, **head},
             thresholds=probe.thresholds.to_json(),
             calibration={
-                "temperature": [float(t) for t in probe.head.calibration.temperature],
-                "offset": [float(o) for o in probe.head.calibration.offset],
+                "temperature": [float(t) for t in calibration.temperature],
+                "offset": [float(o) for o in calibration.offset],
             },
             versions=versions(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,6 +12,7 @@ from tellapart.classifier.classifier import Classifier
 from tellapart.data.dataset import Dataset
 from tellapart.errors import ImageError
 from tellapart.evaluation.heatmaps import class_activation, overlay
+from tellapart.heads.linear import LinearHead
 from tellapart.image.encode import encode_webp
 
 _SIDE = 224
@@ -46,7 +47,7 @@ def _picture(classifier: Classifier, dataset: Dataset, row: int, label: str) -> 
 def _heat(classifier: Classifier, pixels: NDArray[np.uint8], column: int) -> NDArray[np.float32] | None:
     features = classifier.backbone.run(pixels[None])
     channels = classifier.backbone.card.feature_map_channels
-    if features.feature_map is None or channels is None:
+    if features.feature_map is None or channels is None or not isinstance(classifier.head, LinearHead):
         return None
     part = slice(*channels)
     heat = class_activation(features.feature_map, classifier.head.weight, np.array([column]), part=part)

@@ -24,7 +24,7 @@ from tellapart.errors import DataError, ImageError, ModelError, Reason, Settings
 from tellapart.evaluation.compare import Comparison, compare
 from tellapart.evaluation.scored import Scored, score
 from tellapart.evaluation.wording import metric_name
-from tellapart.heads.linear import ClassWeight
+from tellapart.heads.linear import ClassWeight, LinearHead
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Task
 from tellapart.training.label_noise import label_noise
@@ -181,7 +181,7 @@ class _Home:
         """The int8 head and its answers. A last layer that was trained with its network stays as it is: among the embeddings
         of images that this network learned from, a new one would find itself far too sure."""
         head = self.parent.head
-        if self.parent.card.head.get("trained") == HEAD["trained"]:
+        if isinstance(head, LinearHead) and self.parent.card.head.get("trained") == HEAD["trained"]:
             return headed(fitting, roles_of(fitting), head.weight, head.bias, name)
         classifier, probe = fitting.fit(name)
         return classifier, probe, fitting.judge(classifier, probe)

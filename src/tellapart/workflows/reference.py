@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -15,6 +15,8 @@ from tellapart.workflows.embedding import EmbeddedDataset
 
 # Enough to know a distribution by; every image keeps its id, split and figures, only vectors are this many.
 MAX_VECTORS = 5000
+# Of vectors far longer than an embedding is, fewer: 41 MB of float32.
+MAX_VALUES = 5000 * 2048
 
 
 def reference_parquet(
@@ -27,14 +29,13 @@ def reference_parquet(
 ) -> bytes:
     """One row per labelled image: id, uri, labels, split, group, confidence, ood_score, image statistics, embedding.
 
-    Embeddings are float32 lists, null beyond a random `MAX_VECTORS` images. Images that are `gone` (id → split) are
+    Embeddings are float32 lists, null beyond the images that `remembered_rows` names. Images that are `gone` (id → split) are
     remembered by these two alone: should they come back, they go where they were.
     """
     import polars as pl
 
     n = len(images)
-    chosen = np.zeros(n, bool)
-    chosen[np.random.default_rng(0).permutation(n)[:MAX_VECTORS]] = True
+    chosen = remembered_rows(images.dataset.ids, images.dataset.table["labels"].to_list(), images.embeddings.shape[1])
     vectors = pl.DataFrame({"row": np.flatnonzero(chosen), "embedding": images.embeddings[chosen]})
     table = images.dataset.table.select("id", "uri", "labels").with_columns(
         pl.Series("split", splits),
@@ -52,6 +53,24 @@ def reference_parquet(
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="lz4")
     return buffer.getvalue()
+
+
+def remembered_rows(ids: Sequence[str], labels: Sequence[Sequence[str]], dim: int) -> NDArray[np.bool_]:
+    """Which of n images keep their vector of `dim` values, bool (n,): as many as there is room for, and one of each class.
+
+    Classes (for several labels, their combinations) take turns, each with its image of the lowest id first. So the choice
+    depends on nothing but the images, and whoever adds images later needs only those that were kept before.
+    """
+    room = min(MAX_VECTORS, MAX_VALUES // dim)
+    turns: dict[tuple[str, ...], int] = {}
+    turn = np.empty(len(ids), np.int64)
+    by_id = sorted(range(len(ids)), key=ids.__getitem__)
+    for row in by_id:
+        of = tuple(sorted(labels[row]))
+        turn[row] = turns[of] = turns.get(of, -1) + 1
+    chosen = np.zeros(len(ids), bool)
+    chosen[sorted(by_id, key=turn.__getitem__)[: max(room, len(turns))]] = True
+    return chosen
 
 
 def read_splits(parquet: bytes, *, gone: bool = True) -> dict[str, str]:

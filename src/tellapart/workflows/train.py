@@ -323,7 +323,7 @@ class Work:
         facts["summary"] = [*facts["summary"], *story.summary]
         described = classifier.with_card(data=self._data_facts(), training=facts, metrics=_metrics(evaluation))
         progress("writing the report", 0, 0)
-        return self._enclose(described, evaluation, held.rows, n_golden, story)
+        return self._enclose(described, probe, evaluation, held.rows, n_golden, story)
 
     @property
     def images(self) -> EmbeddedDataset:
@@ -352,6 +352,7 @@ class Work:
     def _enclose(
         self,
         classifier: Classifier,
+        probe: Probe,
         evaluation: Evaluation | None,
         rows: NDArray[np.int64],
         n_golden: int,
@@ -365,7 +366,10 @@ class Work:
         reference = reference_parquet(
             self.images, self.parted.splits.assigned, self.parted.groups, answers, gone=self.memory.splits
         )
-        return classifier.enclosing(Enclosures(record(classifier, chosen), reference, files.evaluation, files.html))
+        others = {} if self.fitting.maker.enclose is None else self.fitting.maker.enclose(self.fitting, probe)
+        return classifier.enclosing(
+            Enclosures(record(classifier, chosen), reference, files.evaluation, files.html, others)
+        )
 
     def _report(self, classifier: Classifier, evaluation: Evaluation | None, judged: Dataset, story: Story) -> Report:
         if evaluation is None:

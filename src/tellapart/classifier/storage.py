@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from tellapart.backbones.onnx import OnnxBackbone
 from tellapart.classifier.ahead import BackboneAhead
@@ -19,13 +22,19 @@ from tellapart.image.preprocess import PreprocessSpec
 from tellapart.image.types import DecodeLimits
 
 BACKBONE, HEAD = "backbone.onnx", "head.safetensors"
+_Read = TypeVar("_Read")
+# Between two readings of a model that is being replaced nobody replaces it this often.
+_READINGS = 5
 
 
-def save(classifier: Classifier, path: str | Path) -> Classifier:
+def save(classifier: Classifier, path: str | Path, *, replaces: bytes | None = None) -> Classifier:
     """Write a model folder, or one .zip; returns the classifier with its final card.
 
+    `replaces` is the model.json of the model at `path` that this one was made from.
+
     Raises:
-        ModelError: `output_exists`, `write_failed`. An older model at `path` is replaced in one step.
+        ModelError: `output_exists`, `write_failed`, `model_changed` where another than `replaces` lies there by now. An
+            older model at `path` is replaced in one step.
     """
     contents = {
         BACKBONE: classifier.backbone.onnx_bytes(),
@@ -34,7 +43,7 @@ def save(classifier: Classifier, path: str | Path) -> Classifier:
     }
     checksums = {name: sha256(data).hexdigest() for name, data in contents.items()}
     saved = replace(classifier.with_card(files=checksums), location=str(path))
-    write_model(path, {CARD: saved.card.to_bytes(), **contents})
+    write_model(path, {CARD: saved.card.to_bytes(), **contents}, replaces=replaces)
     return saved
 
 
@@ -54,6 +63,12 @@ def load(
     Raises:
         ModelError: `model_not_found`, `model_incomplete`, `model_damaged`, `model_too_new`.
     """
+    return _steadily(path, lambda again: _loaded(path, threads, provider, limits, None if again else ahead))
+
+
+def _loaded(
+    path: str | Path, threads: int, provider: str, limits: DecodeLimits | None, ahead: BackboneAhead | None
+) -> Classifier:
     files = open_files(path)
     card = ModelCard.from_bytes(files.read(CARD), location=files.location)
     for name in (BACKBONE, HEAD):
@@ -91,6 +106,10 @@ def read_reference(path: str | Path) -> bytes:
     Raises:
         ModelError: also when this file, and only this, is damaged.
     """
+    return _steadily(path, lambda _: _reference(path))
+
+
+def _reference(path: str | Path) -> bytes:
     files = open_files(path)
     card = ModelCard.from_bytes(files.read(CARD), location=files.location)
     if REFERENCE not in card.files:
@@ -101,6 +120,10 @@ def read_reference(path: str | Path) -> bytes:
 
 def load_enclosures(path: str | Path) -> Enclosures:
     """Golden set, reference, evaluation and report of a saved model, each checked against its checksum."""
+    return _steadily(path, lambda _: _enclosures(path))
+
+
+def _enclosures(path: str | Path) -> Enclosures:
     files = open_files(path)
     card = ModelCard.from_bytes(files.read(CARD), location=files.location)
     contents = {}
@@ -117,6 +140,10 @@ def check_all(path: str | Path) -> int:
     Raises:
         ModelError: `model_incomplete`, `model_damaged`; also for a file that the card does not know.
     """
+    return _steadily(path, lambda _: _checked_files(path))
+
+
+def _checked_files(path: str | Path) -> int:
     files = open_files(path)
     card = ModelCard.from_bytes(files.read(CARD), location=files.location)
     for name, checksum in card.files.items():
@@ -128,6 +155,32 @@ def check_all(path: str | Path) -> int:
             f"the model {files.location} holds files its card does not know: {', '.join(strangers)}; remove them",
         )
     return len(card.files) + 1
+
+
+def _steadily(path: str | Path, read: Callable[[bool], _Read]) -> _Read:
+    """What `read` makes of a model that another process may replace while it is read: the old one or the new one.
+
+    A folder is replaced as a whole, but read file by file: after half of them the rest may be another model's. Then all of
+    it is read again. `read` is told whether it reads again.
+    """
+    for turn in range(_READINGS):
+        before = _mark(path)
+        try:
+            return read(turn > 0)
+        except ModelError:
+            if turn == _READINGS - 1 or _mark(path) == before:
+                raise
+    raise AssertionError("the last reading returns or raises")
+
+
+def _mark(path: str | Path) -> tuple[int, int] | None:
+    """What tells a model.json from the one that takes its place, be it of the same bytes."""
+    path = Path(path)
+    try:
+        found = os.stat(path if path.is_file() else path / CARD)
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def _opened(files: ModelFiles, threads: int, provider: str, ahead: BackboneAhead | None) -> OnnxBackbone:

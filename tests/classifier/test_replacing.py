@@ -1,0 +1,93 @@
+"""A model that is replaced while others read it, and one that somebody else has replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from tests.classifier.models import model, own_copy
+
+from tellapart.classifier import folder
+from tellapart.classifier.folder import CARD, clear_abandoned
+from tellapart.classifier.storage import check_all, load, load_enclosures, read_card, save
+from tellapart.errors import ModelError, Reason
+
+
+def test_a_reader_gets_the_old_or_the_new_model_while_it_is_replaced(tmp_path: Path) -> None:
+    path = own_copy(tmp_path)
+    over = threading.Event()
+
+    def swap() -> None:
+        turn = 0
+        while not over.is_set():
+            save(model().with_card(name=f"turn-{turn % 2}"), path)
+            turn += 1
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(25):
+            assert load(path).card.name in ("colours", "turn-0", "turn-1")
+            assert check_all(path) > 2
+            load_enclosures(path)
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_damage_is_told_at_once_where_nobody_replaces_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = own_copy(tmp_path)
+    (path / "head.safetensors").write_bytes(b"no head")
+    readings = []
+    monkeypatch.setattr(
+        "tellapart.classifier.storage.open_files", lambda at: readings.append(at) or folder.open_files(at)
+    )
+    with pytest.raises(ModelError) as caught:
+        load(path)
+    assert (caught.value.reason, len(readings)) == (Reason.MODEL_DAMAGED, 1)
+
+
+@pytest.mark.parametrize("name", ["colours", "colours.zip"])
+def test_a_model_that_another_program_replaced_is_left_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    save(model(), path)
+    before = folder.open_files(path).read(CARD)
+    save(model().with_card(name="another"), path)
+    with pytest.raises(ModelError) as caught:
+        save(model().with_card(name="third"), path, replaces=before)
+    assert caught.value.reason is Reason.MODEL_CHANGED
+    assert str(caught.value) == (
+        f"the model {path} was replaced by another program meanwhile, so nothing was written; run the command again"
+    )
+    assert read_card(path).name == "another"
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    now = folder.open_files(path).read(CARD)
+    assert save(model().with_card(name="third"), path, replaces=now).card.name == read_card(path).name == "third"
+
+
+def test_what_a_kill_left_behind_is_cleared_once_it_is_old(tmp_path: Path) -> None:
+    path = own_copy(tmp_path)
+    strangers = [tmp_path / ".colours-2.new-00", tmp_path / ".other.new-00"]
+    old = [tmp_path / ".colours.new-0123abcd", tmp_path / ".colours.old-0123abcd"]
+    for one in (*strangers, *old):
+        shutil.copytree(path, one)
+    young = tmp_path / ".colours.new-ffffffff"
+    young.mkdir()
+    for one in (*strangers, *old):
+        os.utime(one, (1e9, 1e9))
+    assert clear_abandoned(path) == 2
+    assert sorted(tmp_path.iterdir()) == sorted([path, young, *strangers])
+
+
+def test_the_old_model_waits_where_a_kill_fell_between_the_renames(tmp_path: Path) -> None:
+    path = own_copy(tmp_path)
+    aside = tmp_path / ".colours.old-0123abcd"
+    path.rename(aside)
+    os.utime(aside, (1e9, 1e9))
+    assert clear_abandoned(path) == 0
+    assert load(path).card.name == "colours"

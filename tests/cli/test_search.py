@@ -78,6 +78,19 @@ def test_ctrl_c_shows_what_there_is(parts: Path, monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_ctrl_c_tells_how_a_training_goes_on(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, output: Path, **__: object) -> None:
+        RunFolder.beside(output).job.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "train", train)
+    ended = run("train", "parts", "--method", "finetune", "-o", "model")
+    assert (ended.code, ended.err) == (
+        130,
+        "the training goes on with --resume\n\ninterrupted: nothing was half-written\n",
+    )
+
+
 def test_the_files_of_a_search_are_for_people(tmp_path: Path) -> None:
     done = Tried(0, "probe", "–", Estimate(0.9, 0.8, 0.95, 20), 65.0, 6_700_000, "complete")
     failed = Tried(1, "finetune", "size 64, loss focal", None, 30.0, 0, "failed", "no memory, none")

@@ -94,7 +94,7 @@ def train(
     output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-model")
     check_outside(output, data)
     dataset = reading.dataset(data)
-    with _table_at_the_end(), progress() as shown:
+    with _told_how_to_go_on(output), progress() as shown:
         classifier = run(
             dataset,
             output=output,
@@ -137,11 +137,15 @@ def _table(found: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _table_at_the_end() -> Iterator[None]:
-    """Show what a search has found so far when it is interrupted."""
+def _told_how_to_go_on(output: Path) -> Iterator[None]:
+    """Say when what is interrupted can be gone on with, and show what a search has found so far."""
+    from tellapart.workflows.run_folder import RunFolder
+
     try:
         yield
     except KeyboardInterrupt as ended:
         if (searched := getattr(ended, "searched", None)) is not None:
             note("\n".join([*searched.lines(), "", "the search goes on with --resume"]))
+        elif RunFolder.beside(output).job.exists():
+            note("the training goes on with --resume")
         raise

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.classifier.models import model, own_copy
 
 from tellapart.classifier import folder
+from tellapart.classifier.classifier import Classifier
+from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.folder import CARD, clear_abandoned
 from tellapart.classifier.storage import check_all, load, load_enclosures, read_card, save
 from tellapart.errors import ModelError, Reason
+from tellapart.heads.calibration import Calibration
+from tellapart.records import Task
 
 
 def test_a_reader_gets_the_old_or_the_new_model_while_it_is_replaced(tmp_path: Path) -> None:
@@ -36,6 +42,31 @@ def test_a_reader_gets_the_old_or_the_new_model_while_it_is_replaced(tmp_path: P
     finally:
         over.set()
         thread.join()
+
+
+def _version(number: int) -> Classifier:
+    """The model with another calibration and another file beside it."""
+    one = Calibration.identity(Task.MULTICLASS, 3)
+    head = model().head.calibrated(replace(one, temperature=one.temperature * number))
+    return replace(model(), head=head, enclosures=Enclosures(others={"a.json": b"%d" % number}))
+
+
+@pytest.mark.parametrize("read", [load, load_enclosures, check_all])
+def test_a_model_that_is_replaced_between_two_of_its_files_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    path, check_file, left = tmp_path / "m", folder.check_file, [2, 3]
+    save(_version(1), path)
+
+    def meanwhile(files: folder.ModelFiles, name: str, expected: str) -> None:
+        if left:
+            save(_version(left.pop(0)), path)
+        check_file(files, name, expected)
+
+    monkeypatch.setattr("tellapart.classifier.storage.check_file", meanwhile)
+    read(path)
+    assert left == []
+    assert load_enclosures(path).others == {"a.json": b"3"}
 
 
 def test_damage_is_told_at_once_where_nobody_replaces_the_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from tellapart.errors import DataError, Reason, SettingsError, TellapartError
 from tellapart.index.space import Space
 from tellapart.index.vectors import Vectors
+from tellapart.records import Refusal
 
 SPACE = Space("builtin", "ab" * 32, "decode|upright|fit(64)", "cd" * 32, "", False, 4)
 NUMBERS = st.floats(-(2.0**60), 2.0**60, width=32)
@@ -229,6 +231,21 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         some().write(tmp_path / "file/v.parquet")
     assert str(caught.value) == f"{tmp_path / 'file/v.parquet'} could not be written: File exists"
     assert caught.value.reason is Reason.WRITE_FAILED
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npy"])
+def test_refusals_facts_and_the_root_are_kept(tmp_path: Path, suffix: str) -> None:
+    refusal = Refusal("ü.png", "corrupt", "ü.png: damaged")
+    (tmp_path / "here/parts").mkdir(parents=True)
+    vectors = replace(some(), root=tmp_path / "here/parts", refusals=(refusal,), facts={"seconds": 1.5})
+    vectors.write(tmp_path / "here" / f"v{suffix}")
+    found = Vectors.read((tmp_path / "here").rename(tmp_path / "there") / f"v{suffix}")
+    assert (found.root, found.refusals, found.facts) == (tmp_path / "there/parts", (refusal,), {"seconds": 1.5})
+
+
+def test_a_root_elsewhere_stays_where_it_is(tmp_path: Path) -> None:
+    replace(some(), root=tmp_path / "parts").write(tmp_path / "out/v.parquet")
+    assert Vectors.read(tmp_path / "out/v.parquet").root == tmp_path / "parts"
 
 
 def test_subset_by_mask_and_by_rows() -> None:

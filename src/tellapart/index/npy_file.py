@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError, Reason
-from tellapart.index.parquet_file import FORMAT, space_from, translated, writing
+from tellapart.index.description import Description
+from tellapart.index.parquet_file import translated, writing
 from tellapart.index.rows import completed
 from tellapart.index.space import Space
 from tellapart.index.values import checked
@@ -29,7 +30,7 @@ def companions(path: Path) -> tuple[Path, Path]:
     return path.with_suffix(".rows.parquet"), path.with_suffix(".json")
 
 
-def write_npy(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, space: Space, dtype: str) -> None:
+def write_npy(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, about: Description, dtype: str) -> None:
     """Three files, the vectors last: until then an earlier `.npy` is refused as not belonging to its rows, never mistaken.
 
     Raises:
@@ -42,43 +43,39 @@ def write_npy(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, spa
             "the vectors have values above 65,504, which float16 cannot hold; write them as float32, or normalise them"
         )
         raise DataError(Reason.DATASET_FORMAT, message)
-    rows, about = companions(path)
+    rows, description = companions(path)
     with writing(rows) as temporary:
         table.write_parquet(temporary)
-    value = {
-        "tellapart": KIND,
-        "format": FORMAT,
-        "rows": len(values),
-        "check": _check(values),
-        "space": space.to_json(),
-    }
-    with writing(about) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    proof = {"tellapart": KIND, "rows": len(values), "check": _check(values)}
+    text = json.dumps({**proof, **about.to_json(description)}, indent=2, ensure_ascii=False)
+    with writing(description) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
     with writing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
 
 
-def read_npy(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Space, int]:
-    """Vectors, table, space and 0. Without our description beside it the space is unknown and ids are row numbers.
+def read_npy(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Description, int]:
+    """Vectors, table, description and 0. A file without our description beside it has an unknown space, its ids are row
+    numbers.
 
     Raises:
         DataError: `dataset_not_found`, `dataset_format`, `dataset_empty`, `read_failed`.
     """
     import polars as pl
 
-    values = _mapped(path)
-    about = _description(path)
+    values, (rows, description) = _mapped(path), companions(path)
+    about = _described(description)
     if about is None:
         found, normalised = checked(values, str(path))
-        return found, completed(pl.DataFrame(), len(found)), Space.unknown(found.shape[1], normalised=normalised), 0
-    rows, description = companions(path)
+        space = Space.unknown(found.shape[1], normalised=normalised)
+        return found, completed(pl.DataFrame(), len(found)), Description(space), 0
     if values.ndim != 2 or about.get("rows") != len(values) or about.get("check") != _check(values):
         raise DataError(
             Reason.DATASET_FORMAT,
             f"{description} does not belong to {path}: a copy or a writing of both was cut short; copy or embed again",
         )
-    space = space_from(about, values.shape[1], description)
-    return np.ascontiguousarray(values, np.float32), _rows(rows, len(values)), space, 0
+    told = Description.from_json(about, values.shape[1], description)
+    return np.ascontiguousarray(values, np.float32), _rows(rows, len(values)), told, 0
 
 
 def _mapped(path: Path) -> NDArray[Any]:
@@ -93,10 +90,10 @@ def _mapped(path: Path) -> NDArray[Any]:
         raise DataError(Reason.READ_FAILED, f"{path} could not be read: {exc.strerror or exc}") from exc
 
 
-def _description(path: Path) -> dict[str, Any] | None:
-    """Our JSON beside the file; None where there is none, or one that somebody else put there."""
+def _described(path: Path) -> dict[str, Any] | None:
+    """Our JSON; None where there is none, or one that somebody else put there."""
     try:
-        value = json.loads(companions(path)[1].read_bytes())
+        value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and value.get("tellapart") == KIND else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import DataError, Reason
 from tellapart.files import replacing
+from tellapart.index.description import Description
 from tellapart.index.rows import completed
 from tellapart.index.space import Space
 from tellapart.index.values import checked
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 METADATA_KEY = "tellapart.vectors"
-FORMAT = 1
 COLUMNS = ("vector", "embedding")
 # Rows that are written, and later read, at once: 64 MB of 256 numbers each.
 _GROUP = 65_536
 
 
-def write_parquet(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, space: Space) -> None:
+def write_parquet(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, about: Description) -> None:
     """One file, there whole or not at all.
 
     Raises:
@@ -35,14 +35,14 @@ def write_parquet(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame,
     """
     import polars as pl
 
-    about = json.dumps({"format": FORMAT, "space": space.to_json()}, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(about.to_json(path), ensure_ascii=False, sort_keys=True)
     whole = table.drop("vector", strict=False).with_columns(pl.Series("vector", np.asarray(vectors, np.float32)))
     with writing(path) as temporary:
-        whole.write_parquet(temporary, metadata={METADATA_KEY: about}, compression="lz4", row_group_size=_GROUP)
+        whole.write_parquet(temporary, metadata={METADATA_KEY: text}, compression="lz4", row_group_size=_GROUP)
 
 
-def read_parquet(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Space, int]:
-    """Vectors, table, space and how many rows had no vector. Space is unknown where the file does not say it.
+def read_parquet(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Description, int]:
+    """Vectors, table, description and how many rows had no vector. A file of others has an unknown space.
 
     Raises:
         DataError: `dataset_not_found`, `dataset_format`, `dataset_empty`.
@@ -52,46 +52,26 @@ def read_parquet(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Space, 
     if not path.is_file():
         raise DataError(Reason.DATASET_NOT_FOUND, f"there is no file {path}")
     with translated(path):
-        about = pl.read_parquet_metadata(path).get(METADATA_KEY)
+        text = pl.read_parquet_metadata(path).get(METADATA_KEY)
         table = pl.read_parquet(path, glob=False)
     column = _vector_column(table, path)
     has_vector = table[column].is_not_null()
     lists = table[column] if has_vector.all() else table[column].filter(has_vector)
     rows = completed(table.drop(column), table.height).filter(has_vector)
     found, normalised = checked(_numbers(lists, path), str(path))
-    space = _space(about, found.shape[1], path) or Space.unknown(found.shape[1], normalised=normalised)
-    return found, rows, space, len(has_vector) - len(found)
+    about = _description(text, found.shape[1], path)
+    about = about or Description(Space.unknown(found.shape[1], normalised=normalised))
+    return found, rows, about, len(has_vector) - len(found)
 
 
-def space_from(about: Any, dim: int, path: Path) -> Space:
-    """The space of a description that we wrote.
-
-    Raises:
-        DataError: `dataset_format` when it is damaged, or of a later tellapart.
-    """
-    try:
-        if about["format"] != FORMAT:
-            message = f"{path} has format {about['format']!r}, this tellapart reads format {FORMAT}; update tellapart"
-            raise DataError(Reason.DATASET_FORMAT, message)
-        space = Space.from_json(about["space"])
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise DataError(
-            Reason.DATASET_FORMAT, f"{path}: the description of its vectors is damaged ({exc!r}); embed again"
-        ) from exc
-    if space.dim != dim:
-        message = f"{path}: its vectors have {dim} numbers each, its description says {space.dim}; embed again"
-        raise DataError(Reason.DATASET_FORMAT, message)
-    return space
-
-
-def _space(about: str | None, dim: int, path: Path) -> Space | None:
+def _description(about: str | None, dim: int, path: Path) -> Description | None:
     if about is None:
         return None
     try:
         value = json.loads(about)
     except ValueError:
         value = None
-    return space_from(value, dim, path)
+    return Description.from_json(value, dim, path)
 
 
 def _vector_column(table: pl.DataFrame, path: Path) -> str:
@@ -128,7 +108,7 @@ def _size(lists: pl.Series, path: Path) -> int:
 
     if isinstance(lists.dtype, pl.Array):
         return int(lists.dtype.size)
-    sizes = sorted(lists.list.len().unique().to_list()) or [1]
+    sizes: list[int] = sorted(lists.list.len().unique().to_list()) or [1]
     if len(sizes) > 1 or not sizes[0]:
         lengths = ", ".join(map(str, sizes[:5])) + (" …" if sizes[5:] else "")
         message = f"{path}: all vectors must have as many numbers, at least one; these have {lengths}"

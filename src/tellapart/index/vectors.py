@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError, Reason, SettingsError
+from tellapart.index.description import Description
 from tellapart.index.rows import completed
 from tellapart.index.space import Space
 from tellapart.index.values import checked
+from tellapart.records import Refusal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,12 +31,16 @@ class Vectors:
     `vectors` is float32 (n, d), finite; it may be a memory map, so do not write to it. `table` has n rows with the columns
     id (sha256 of the image's bytes, hex; of files that others made what they have, else the row's number), uri, labels
     (list), group and split, null where unknown; behind them roi, captured_at and `meta:<key>` as a data set has them, or
-    whatever columns such a file had. `left_out` counts rows of the file that had no vector.
+    whatever columns such a file had. Relative uris start at `root` (None: the working directory). `refusals` are images that
+    could not be used, `facts` plain JSON about how the vectors came about. `left_out` counts rows of a file without vector.
     """
 
     vectors: NDArray[np.float32]
     table: pl.DataFrame
     space: Space
+    root: Path | None = None
+    refusals: tuple[Refusal, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
 
     def __post_init__(self) -> None:
@@ -81,10 +87,12 @@ class Vectors:
         if path.suffix.lower() == ".npy":
             from tellapart.index.npy_file import read_npy
 
-            return cls(*read_npy(path))
-        from tellapart.index.parquet_file import read_parquet
+            vectors, table, about, left_out = read_npy(path)
+        else:
+            from tellapart.index.parquet_file import read_parquet
 
-        return cls(*read_parquet(path))
+            vectors, table, about, left_out = read_parquet(path)
+        return cls(vectors, table, about.space, about.root, about.refusals, about.facts, left_out)
 
     def write(self, path: str | Path, *, overwrite: bool = False, dtype: DType = "float32") -> None:
         """Save: `.parquet` is one file, `x.npy` has its rows and its space beside it in `x.rows.parquet` and `x.json`.
@@ -98,14 +106,15 @@ class Vectors:
         """
         path = Path(path)
         check_output(path, dtype=dtype, overwrite=overwrite)
+        about = Description(self.space, self.root, self.refusals, self.facts)
         if path.suffix.lower() == ".npy":
             from tellapart.index.npy_file import write_npy
 
-            write_npy(path, self.vectors, self.table, self.space, dtype)
+            write_npy(path, self.vectors, self.table, about, dtype)
         else:
             from tellapart.index.parquet_file import write_parquet
 
-            write_parquet(path, self.vectors, self.table, self.space)
+            write_parquet(path, self.vectors, self.table, about)
 
     def __len__(self) -> int:
         return self.table.height

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
     from tellapart.settings.recipe import Recipe
     from tellapart.workflows.check import check
+    from tellapart.workflows.embed import embed
     from tellapart.workflows.evaluate import evaluate
     from tellapart.workflows.suggest import suggest
     from tellapart.workflows.train import train
@@ -70,6 +71,7 @@ _HOME = {
     "TellapartError": "tellapart.errors",
     "TrainingError": "tellapart.errors",
     "check": "tellapart.workflows.check",
+    "embed": "tellapart.workflows.embed",
     "evaluate": "tellapart.workflows.evaluate",
     "load": "tellapart.classifier.storage",
     "suggest": "tellapart.workflows.suggest",
@@ -102,6 +104,7 @@ __all__ = [
     "TellapartError",
     "TrainingError",
     "check",
+    "embed",
     "evaluate",
     "load",
     "suggest",

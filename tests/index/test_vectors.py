@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -246,6 +247,19 @@ def test_refusals_facts_and_the_root_are_kept(tmp_path: Path, suffix: str) -> No
 def test_a_root_elsewhere_stays_where_it_is(tmp_path: Path) -> None:
     replace(some(), root=tmp_path / "parts").write(tmp_path / "out/v.parquet")
     assert Vectors.read(tmp_path / "out/v.parquet").root == tmp_path / "parts"
+
+
+@pytest.mark.parametrize("name", ["v.parquet", "v.npy"])
+def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+    vectors, limits = some(4000, 4), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"could not be written: .*File too large") as caught:
+            vectors.write(tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.reason is Reason.WRITE_FAILED
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_subset_by_mask_and_by_rows() -> None:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "train": "tellapart.cli.train:train",
     "predict": "tellapart.cli.predict:predict",
     "evaluate": "tellapart.cli.evaluate:evaluate",
+    "embed": "tellapart.cli.embed:embed",
     "model": "tellapart.cli.model:model",
     "data": "tellapart.cli.data:data",
     "backbones": "tellapart.cli.backbones:backbones",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +44,20 @@ def write_npy(path: Path, vectors: NDArray[np.float32], table: pl.DataFrame, abo
         )
         raise DataError(Reason.DATASET_FORMAT, message)
     rows, description = companions(path)
-    with writing(rows) as temporary:
-        table.write_parquet(temporary)
     proof = {"tellapart": KIND, "rows": len(values), "check": _check(values)}
     text = json.dumps({**proof, **about.to_json(description)}, indent=2, ensure_ascii=False)
-    with writing(description) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-    with writing(path) as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
+    # All three are there before the first takes its place; the innermost does so first.
+    with writing(path) as vectors_file, writing(description) as description_file, writing(rows) as rows_file:
+        table.write_parquet(rows_file)
+        description_file.write_text(text + "\n", encoding="utf-8")
+        with vectors_file.open("wb") as file:
+            _write_array(file, np.ascontiguousarray(values))
+
+
+def _write_array(file: BinaryIO, values: NDArray[Any]) -> None:
+    # NumPy's own writing hides why it failed: on a full disk it names bytes.
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
+    file.write(values.data)
 
 
 def read_npy(path: Path) -> tuple[NDArray[np.float32], pl.DataFrame, Description, int]:

@@ -135,9 +135,13 @@ def writing(path: Path) -> Iterator[Path]:
     Raises:
         DataError: `write_failed`.
     """
+    import polars as pl
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             yield temporary
-    except OSError as exc:
-        raise DataError(Reason.WRITE_FAILED, f"{path} could not be written: {exc.strerror or exc}") from exc
+    except (OSError, pl.exceptions.PolarsError) as exc:
+        # Of a full disk polars tells behind what it thinks of it.
+        said = getattr(exc, "strerror", None) or str(exc).rpartition("IO error: ")[2]
+        raise DataError(Reason.WRITE_FAILED, f"{path} could not be written: {said}") from exc

@@ -108,6 +108,16 @@ def embed_dataset(dataset: Dataset, embedder: Embedder, *, progress: Progress = 
     )
 
 
+def outcomes(dataset: Dataset, embedder: Embedder, *, progress: Progress = silent) -> Iterator[Embedded | Refusal]:
+    """What comes of every image, in the data set's order; memory does not depend on how many there are.
+
+    Observations are there only where there is a cache to keep them for a training.
+    """
+    with ExitStack() as stack:
+        cache = _open_cache(embedder, stack)
+        yield from _Run(dataset, embedder, cache, progress, observing=cache is not None).outcomes()
+
+
 def embed_again(
     dataset: Dataset, embedder: Embedder, *, progress: Progress = silent, mend: str = "run it again"
 ) -> EmbeddedDataset:
@@ -134,7 +144,15 @@ def observe(image: RgbImage) -> Observation:
 class _Run:
     """One pass over the jobs; what was computed is put into the cache every few hundred images."""
 
-    def __init__(self, dataset: Dataset, embedder: Embedder, cache: EmbeddingCache | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        embedder: Embedder,
+        cache: EmbeddingCache | None,
+        progress: Progress,
+        *,
+        observing: bool = True,
+    ) -> None:
         self._jobs = [Job(sample.uri, sample.uri, sample.roi) for sample in dataset.samples]
         self._cache, self._progress = cache, progress
         self._cached_ids: set[tuple[str, object]] = set()
@@ -145,7 +163,7 @@ class _Run:
             lambda uri: read_bytes(uri, root=root, limits=limits),
             limits,
             workers=embedder.workers,
-            observe=observe,
+            observe=observe if observing else None,
             known=self._known if cache else None,
         )
 

@@ -1,0 +1,113 @@
+"""`tellapart embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tellapart.cli.environment import cache_dir, decode_limits, provider, store
+from tellapart.cli.options import JSON, NO_CACHE, OVERWRITE, PATH, WORKERS, Headed, flag, headed
+from tellapart.cli.output import plain, pretty
+from tellapart.cli.progress import progress
+from tellapart.cli.reading import READING, Reading
+
+if TYPE_CHECKING:
+    from tellapart.index.vectors import DType, Vectors
+
+_LISTED = 10
+
+
+@click.command(cls=Headed)
+@click.argument("source")
+@click.argument("data", type=PATH)
+@click.option(
+    "--output", "-o", type=PATH, metavar="FILE", help="Ends in .parquet or .npy.  [default: DATA-vectors.parquet]"
+)
+@OVERWRITE
+@click.option(
+    "--size", type=int, metavar="PX", help="Side of the image that a backbone sees.  [default: what suits both]"
+)
+@click.option(
+    "--preprocess",
+    metavar="SPEC",
+    help="How a backbone sees images, such as 'decode|upright|fit(224)'.  [default: what it was made for]",
+)
+@flag("--no-normalise", "no_normalise", "Leave the vectors as long as they are; else each has length 1.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Numbers in a .npy; float16 halves the file.",
+)
+@headed("Data", READING)
+@headed("The run", WORKERS, NO_CACHE, JSON)
+def embed(
+    source: str,
+    data: Path,
+    output: Path | None,
+    overwrite: bool,
+    size: int | None,
+    preprocess: str | None,
+    no_normalise: bool,
+    dtype: DType,
+    reading: Reading,
+    workers: int,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Turn the images of DATA into vectors by SOURCE: a model (folder or .zip), or a backbone by its name or file.
+
+    DATA is what `train` takes, labelled or not. Vectors of one SOURCE can be compared: similar images lie close together.
+    """
+    from tellapart.workflows.embed import check_outside
+    from tellapart.workflows.embed import embed as run
+
+    output = output or Path(f"{data.resolve().name.lstrip('.').split('.')[0]}-vectors.parquet")
+    check_outside(output, data)
+    dataset = reading.dataset(data)
+    with progress() as shown:
+        vectors = run(
+            source,
+            dataset,
+            output=output,
+            overwrite=overwrite,
+            dtype=dtype,
+            size=size,
+            preprocess=preprocess,
+            normalise=not no_normalise,
+            store=store(),
+            workers=workers,
+            provider=provider(),
+            cache_dir=None if no_cache else cache_dir(),
+            limits=decode_limits(),
+            progress=shown,
+        )
+    result = _result(vectors, output)
+    print(pretty(result) if as_json else "\n".join(map(plain, _lines(vectors, output))))
+
+
+def _result(vectors: Vectors, output: Path) -> dict[str, Any]:
+    return {
+        "output": str(output),
+        "seen": len(vectors) + len(vectors.refusals),
+        "embedded": len(vectors),
+        "refused": [{"uri": one.uri, "code": one.code, "message": one.message} for one in vectors.refusals],
+        "space": vectors.space.to_json(),
+        **vectors.facts,
+    }
+
+
+def _lines(vectors: Vectors, output: Path) -> list[str]:
+    space, refusals = vectors.space, vectors.refusals
+    length = "length 1" if space.normalised else "not normalised"
+    more = len(refusals) - _LISTED
+    return [
+        f"data      {len(vectors) + len(refusals):,} images seen: {len(vectors):,} embedded, {len(refusals):,} refused",
+        *(f"refused   {refusal.sentence}" for refusal in refusals[:_LISTED]),
+        *([f"refused   … and {more:,} more; --json lists all"] if more > 0 else []),
+        f"vectors   {space.dim:,} numbers each, {length}, by {space.backbone} on {space.preprocess}",
+        f"written   {output}",
+    ]

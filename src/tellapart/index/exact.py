@@ -1,0 +1,121 @@
+"""Exact search: the cosine of every vector, by faiss over rows where they lie, and equal ones in the order of rows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Rows that are copied at once when only some are asked for: 64 MB of 256 numbers each.
+_AT_ONCE = 65_536
+# faiss sums in float32 and in any order: similarities closer than this may have changed places.
+ROUNDING = 1e-5
+# More than k are asked for, so that equal ones at the end of the list are told apart by their rows.
+SPARE = 8
+
+
+class Hits(NamedTuple):
+    """What was found for q queries: `similarities` float32 (q, k), falling; `rows` int64 (q, k), -1 (and -inf) for none."""
+
+    similarities: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+    def cut(self, k: int) -> Hits:
+        """The first k."""
+        return Hits(self.similarities[:, :k], self.rows[:, :k])
+
+
+def nothing(n_queries: int, k: int) -> Hits:
+    """No row at all."""
+    return Hits(np.full((n_queries, k), -np.inf, np.float32), np.full((n_queries, k), -1, np.int64))
+
+
+def ordered(similarities: NDArray[np.float32], rows: NDArray[np.int64]) -> Hits:
+    """Falling similarity, equal ones by rising row, places without a row last."""
+    similarities = np.where(rows < 0, np.float32(-np.inf), similarities)
+    # lexsort sorts by the last key first of all; an empty place must not come before a row.
+    keys = (rows, rows < 0, -similarities)
+    order = np.lexsort(keys, axis=1)
+    return Hits(np.take_along_axis(similarities, order, 1), np.take_along_axis(rows, order, 1))
+
+
+def joined(parts: list[Hits], k: int) -> Hits:
+    """The best k of several lists."""
+    if len(parts) == 1:
+        return parts[0].cut(k)
+    return ordered(np.hstack([p.similarities for p in parts]), np.hstack([p.rows for p in parts])).cut(k)
+
+
+def exact(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
+) -> Hits:
+    """The k nearest of `vectors` (n, d), or of those at `rows` (m,) (rising), to queries (q, d)."""
+    n = len(vectors) if rows is None else len(rows)
+    k = min(k, n)
+    wanted = min(n, k + SPARE)
+    while True:
+        found = _rescored(queries, vectors, _scanned(queries, vectors, wanted, rows))
+        if wanted == n or not _undecided(found, k):
+            return found.cut(k)
+        wanted = min(n, 4 * wanted)
+
+
+def rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits, k: int) -> Hits | None:
+    """What faiss found, more than k, with exact sums and in order; None when equal ones may have been cut off."""
+    whole = found.rows.shape[1] >= len(vectors)
+    better = _rescored(queries, vectors, found)
+    return better.cut(k) if whole or not _undecided(better, k) else None
+
+
+def similarities(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Cosines float32 (q, m) of queries and the vectors at `rows` (q, m): equal vectors give equal numbers anywhere."""
+    out = np.empty(rows.shape, np.float32)
+    step = max(1, 4_000_000 // max(1, rows.shape[1] * vectors.shape[1]))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        there = vectors[rows[part]].astype(np.float64)
+        out[part] = np.einsum("qd,qkd->qk", queries[part].astype(np.float64), there)
+    return out
+
+
+def _undecided(found: Hits, k: int) -> bool:
+    """Whether the last that was looked at is as near as the k-th: then others may be, too."""
+    values = found.similarities
+    return values.shape[1] > k > 0 and bool((values[:, -1] >= values[:, k - 1] - ROUNDING).any())
+
+
+def _rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits) -> Hits:
+    values = similarities(queries, vectors, np.maximum(found.rows, 0))
+    return ordered(values, found.rows)
+
+
+def _scanned(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None
+) -> Hits:
+    if rows is None:
+        return _knn(queries, vectors, k)
+    best: list[Hits] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        found = _knn(queries, vectors[part], min(k, len(part)))
+        best = [joined([*best, Hits(found.similarities, part[found.rows])], k)]
+    return best[0]
+
+
+def _knn(queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int) -> Hits:
+    import faiss
+
+    values, rows = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return Hits(values, rows)
+
+
+def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """The same float32 (n, d) with length 1; without a copy where they have it. A vector of zeros stays one."""
+    values = np.ascontiguousarray(vectors, np.float32)
+    norms = np.sqrt(np.einsum("ij,ij->i", values, values))
+    if not len(norms) or np.abs(norms - 1).max() < 1e-6:
+        return values
+    return np.asarray(values / np.where(norms > 0, norms, 1)[:, None], np.float32)

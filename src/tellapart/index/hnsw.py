@@ -1,0 +1,98 @@
+"""HNSW segments (Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical
+navigable small world graphs", 2018), by faiss: a graph of near vectors, walked from coarse to fine.
+
+The graph and the vectors are two files, both memory-mapped: the vectors are stored once, and serve exact answers too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.index.exact import Hits
+from tellapart.index.filtered import search_allowed
+from tellapart.index.flat import VECTORS, open_vectors, view
+from tellapart.index.tuning import Sample, first_good
+
+GRAPH = "graph.faiss"
+# Links of a vector (twice as many on the lowest level) and how many are looked at to choose them. Above, building takes
+# longer for little recall; below, no efSearch reaches 0.95 on 1,000,000 vectors.
+LINKS, EF_CONSTRUCTION = 16, 80
+# How many candidates a search keeps; the first of these that finds enough is chosen.
+EF_SEARCH = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
+
+
+class Hnsw:
+    """Walks a graph."""
+
+    def __init__(self, graph: Any, flat: Any, ef_search: int) -> None:
+        graph.storage, graph.own_fields = flat, False
+        graph.hnsw.efSearch = ef_search
+        self._graph, self._flat, self._vectors, self._ef = graph, flat, view(flat), ef_search
+
+    @classmethod
+    def build(
+        cls, vectors: NDArray[np.float32], folder: Path, *, recall: float, base: Path | None = None
+    ) -> Mapping[str, Any]:
+        """Build, or add to the graph of `base`; the efSearch is measured."""
+        import faiss
+
+        graph = _graph(vectors, base)
+        faiss.write_index(graph, str(folder / GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
+        faiss.write_index(graph.storage, str(folder / VECTORS))
+        tuned = first_good(Sample.of(vectors), EF_SEARCH, recall, lambda *asked: _rows(graph, *asked))
+        return {"links": LINKS, "ef_construction": EF_CONSTRUCTION, "ef_search": tuned.value, **tuned.measured}
+
+    @classmethod
+    def open(cls, folder: Path, parameters: Mapping[str, Any]) -> Hnsw:
+        """Map both files into memory."""
+        import faiss
+
+        graph = faiss.read_index(str(folder / GRAPH), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_SKIP_STORAGE)
+        return cls(graph, open_vectors(folder), int(parameters["ef_search"]))
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """float32 (n, d), memory-mapped."""
+        return self._vectors
+
+    def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Hits:
+        """The k nearest, nearly all of them; k wherever there are k."""
+        return search_allowed(queries, self._vectors, k, allowed, self._walked)
+
+    def _walked(self, queries: NDArray[np.float32], k: int, selector: Any, harder: float) -> Hits:
+        import faiss
+
+        k = min(k, len(self._vectors))
+        if selector is None and k <= self._ef:
+            return Hits(*self._graph.search(queries, k))
+        ef = int(max(self._ef * harder, k * harder))
+        return Hits(*self._graph.search(queries, k, params=faiss.SearchParametersHNSW(sel=selector, efSearch=ef)))
+
+
+def _graph(vectors: NDArray[np.float32], base: Path | None) -> Any:
+    """A graph of unit vectors (n, d) in memory; `base` holds that of the first of them."""
+    import faiss
+
+    if base is None:
+        graph = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    else:
+        graph = faiss.read_index(str(base / GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
+        graph.storage = faiss.IndexFlatIP(vectors.shape[1])
+        graph.storage.this.disown()
+        graph.own_fields = True
+        graph.storage.add(vectors[: graph.ntotal])
+    graph.hnsw.efConstruction = EF_CONSTRUCTION
+    graph.add(vectors[graph.ntotal :])
+    return graph
+
+
+def _rows(graph: Any, queries: NDArray[np.float32], k: int, ef: int) -> NDArray[np.int64]:
+    import faiss
+
+    rows: NDArray[np.int64] = graph.search(queries, k, params=faiss.SearchParametersHNSW(efSearch=max(ef, k)))[1]
+    return rows

@@ -67,12 +67,16 @@ class DistanceGraph:
 
     def __call__(self, g: GraphBuilder, embedding: str) -> str:
         """Add the score's nodes; returns the score (n,)."""
+        weighted, remainder = self.parts(g, embedding)
+        return g.add("Sqrt", g.add("Add", _squares(g, weighted), remainder))
+
+    def parts(self, g: GraphBuilder, embedding: str) -> tuple[str, str]:
+        """`p * weight` (n, r), and the weighted square of what lies beside the basis (n,)."""
         z = g.add("Div", g.add("Sub", embedding, g.constant(self.mean)), g.constant(self.scale))
         inside = g.add("MatMul", z, g.constant(self.basis))
         outside = g.add("Sub", z, g.add("MatMul", inside, g.constant(np.ascontiguousarray(self.basis.T))))
-        weighted = _squares(g, g.add("Mul", inside, g.constant(self.weight)))
-        remainder = g.add("Mul", _squares(g, outside), g.constant(self.rest))
-        return g.add("Sqrt", g.add("Add", weighted, remainder))
+        weighted = g.add("Mul", inside, g.constant(self.weight))
+        return weighted, g.add("Mul", _squares(g, outside), g.constant(self.rest))
 
 
 def _squares(g: GraphBuilder, x: str) -> str:

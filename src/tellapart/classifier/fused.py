@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tellapart.backbones.fuse import Nodes, distance_graph, fuse, linear_graph
+from tellapart.backbones.fuse_rejection import class_distance_graph, energy_graph, relative_distance_graph
 from tellapart.records import Task
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ Arrays = Mapping[str, NDArray[Any]]
 HEAD_GRAPHS: Mapping[str, Callable[[Arrays, str], Nodes]] = MappingProxyType({"linear": linear_graph})
 """By kind of head: its arrays and "softmax" or "sigmoid" → nodes that make the probabilities (n, k)."""
 
-REJECTION_GRAPHS: Mapping[str, Callable[[Arrays], Nodes]] = MappingProxyType({"mahalanobis": distance_graph})
+REJECTION_GRAPHS: Mapping[str, Callable[[Arrays], Nodes]] = MappingProxyType(
+    {
+        "mahalanobis": distance_graph,
+        "class_distance": class_distance_graph,
+        "relative_distance": relative_distance_graph,
+        "energy": energy_graph,
+    }
+)
 """By kind of rejection: the arrays of the head file, the head's among them → nodes that make the score (n,)."""
 
 

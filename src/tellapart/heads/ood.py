@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import ModelError, Reason, SettingsError
+from tellapart.heads.crossfit import parts, quantile_of_distances
 from tellapart.heads.objectives import Doubles, Floats
 from tellapart.heads.targets import check_embeddings
 
@@ -20,9 +21,8 @@ _SPARE = 32
 _EXPLAINED = 0.95
 # A feature that hardly moves in training is scaled as if it moved this share of the typical feature: finite, yet loud.
 _FLOOR = 0.05
-# Detectors fitted for the threshold: few samples want most of them in each, many can spare some for time.
-_CROSS_FITS, _CROSS_FITS_MANY, _MANY = 5, 3, 2_000
 _FEW = 300
+_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class OodDetector:
         """
         check_embeddings(embeddings)
         n = len(embeddings)
-        folds = np.arange(n) % _CROSS_FITS if folds is None else folds
+        folds = np.arange(n) % _FOLDS if folds is None else folds
         if n < 2 or folds.shape != (n,) or not 0 < share <= 0.5:
             raise SettingsError(
                 Reason.BAD_SETTING,
@@ -71,18 +71,33 @@ class OodDetector:
                 f"got {n} embeddings, folds {folds.shape}, share {share}",
             )
         detector, spread = _fit(embeddings)
-        held_out = [_judged(embeddings, spread, part) for part in _parts(folds, n)]
+        held_out = [_judged(embeddings, spread, part) for part in parts(folds, n)]
         scores = np.concatenate(held_out) if held_out else detector.score(embeddings)
-        return detector._normalised(_quantile(scores, share))
+        return detector._normalised(quantile_of_distances(scores, share))
+
+    @classmethod
+    def unscaled(cls, embeddings: Floats, without: Sequence[NDArray[np.bool_]] = ()) -> list[OodDetector]:
+        """Fitted on embeddings (n, d), n ≥ 2, and then without each of some masks (n,); scores are plain distances."""
+        check_embeddings(embeddings)
+        detector, spread = _fit(embeddings)
+        few = len(embeddings) < max(_FEW, embeddings.shape[1])
+        return [detector] + [
+            _fit(embeddings[~part])[0] if few else spread.detector_without(part, detector) for part in without
+        ]
+
+    def coordinates(self, embeddings: Floats) -> tuple[Floats, Floats]:
+        """Where embeddings (n, d) lie along the basis, float32 (n, r), and their squared distance beside it (n,)."""
+        check_embeddings(embeddings, n_features=self.n_features)
+        z = (embeddings - self.mean) / self.scale
+        inside = np.asarray(z @ self.basis, np.float32)
+        z -= inside @ self.basis.T
+        return inside, np.asarray(np.einsum("ij,ij->i", z, z), np.float32)
 
     def score(self, embeddings: Floats) -> Floats:
         """Scores float32 (n,) ≥ 0 of embeddings (n, d); 1 or more means "unlike the training images"."""
-        check_embeddings(embeddings, n_features=self.n_features)
-        z = (embeddings - self.mean) / self.scale
-        inside = z @ self.basis
-        z -= inside @ self.basis.T
+        inside, beside = self.coordinates(embeddings)
         inside *= self.weight
-        square = np.einsum("ij,ij->i", inside, inside) + np.einsum("ij,ij->i", z, z) * self.rest
+        square = np.einsum("ij,ij->i", inside, inside) + beside * self.rest
         return np.asarray(np.sqrt(square), np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -110,16 +125,6 @@ class OodDetector:
     def _normalised(self, threshold: float) -> OodDetector:
         factor = np.float32(1 / max(threshold, 1e-12))
         return replace(self, weight=self.weight * factor, rest=self.rest * factor * factor)
-
-
-def _parts(folds: NDArray[np.int64], n: int) -> list[NDArray[np.bool_]]:
-    """Masks of samples to hold out: the folds, merged to five or three; none where there is nothing to learn from."""
-    names = np.unique(folds[folds >= 0])
-    if len(names) == 0 or (len(names) == 1 and (folds >= 0).all()):
-        return []
-    cross_fits = min(len(names), _CROSS_FITS if n < _MANY else _CROSS_FITS_MANY)
-    part = np.where(folds >= 0, np.searchsorted(names, folds) % cross_fits, -1)
-    return [part == fold for fold in range(cross_fits)]
 
 
 def _fit(embeddings: Floats) -> tuple[OodDetector, _Spread]:
@@ -212,13 +217,32 @@ class _Spread:
         values, total, inside, squares = without(part, n)
         return _Gaussian.of(values, total, n, d).distances(inside, squares)
 
+    def detector_without(self, part: NDArray[np.bool_], all_: OodDetector) -> OodDetector:
+        """The unscaled detector of the rows outside a mask, in the scale of the one of all."""
+        n = int((~part).sum())
+        values, total, vectors, mean = self._directions_without(part, n)
+        gaussian = _Gaussian.of(values, total, n, self.z.shape[1])
+        basis = np.ascontiguousarray(vectors[:, : gaussian.rank])
+        return replace(
+            all_,
+            mean=all_.mean + mean * all_.scale,
+            basis=basis,
+            weight=gaussian.weight,
+            rest=np.array([1 / gaussian.outside], np.float32),
+        )
+
     def _without(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
+        values, total, vectors, mean = self._directions_without(part, n)
+        out = self.z[part] - mean
+        return values, total, np.asarray(out @ vectors, np.float32), np.einsum("ij,ij->i", out, out)
+
+    def _directions_without(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
+        """Variances, their sum, directions (d, ≥ rank) and mean (d,) of the rows outside a mask."""
         out = self.z[part]
-        mean = out.sum(axis=0) / np.float32(-n)
+        mean = np.asarray(out.sum(axis=0) / np.float32(-n), np.float32)
         covariance = (self.gram - out.T @ out) / np.float32(n) - np.outer(mean, mean)
         values, vectors = _leading(np.asarray(covariance, np.float32), self._start())
-        out -= mean
-        return values, float(np.trace(covariance)), out @ vectors, np.einsum("ij,ij->i", out, out)
+        return values, float(np.trace(covariance)), np.asarray(vectors, np.float32), mean
 
     def _without_dual(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
         inner, cross = self.gram[np.ix_(~part, ~part)], self.gram[np.ix_(part, ~part)]
@@ -267,20 +291,3 @@ def _rank(values: Doubles, total: float, n: int) -> int:
     enough = int(np.searchsorted(np.cumsum(values), _EXPLAINED * total)) + 1
     sound = int((values > 1e-5 * values[0]).sum())
     return min(enough, sound, _LARGEST_RANK, max(n // 3, 1))
-
-
-def _quantile(scores: Floats, share: float) -> float:
-    """Score that about `share` of further samples exceeds: an order statistic, or its extrapolation."""
-    ordered = np.sort(scores.astype(np.float64))
-    n = len(ordered)
-    place = int(np.ceil((n + 1) * (1 - share))) - 1
-    if place < n:
-        return float(ordered[place])
-    # The standard library's statistics costs a start-up nothing here: only training comes this way.
-    from statistics import NormalDist
-
-    logs = np.log(np.maximum(ordered, 1e-12))
-    spread = float(logs.std(ddof=1)) if n > 1 else 0.0
-    # Mean and spread of few samples are uncertain themselves: the normal quantile is widened as for a t distribution.
-    far = NormalDist().inv_cdf(1 - share) * np.sqrt(1 + 1 / n) * (1 + 2.0 / n)
-    return max(float(ordered[-1]), float(np.exp(logs.mean() + far * spread)))

@@ -8,9 +8,13 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from tellapart.errors import ModelError, Reason
+from tellapart.errors import ModelError, Reason, SettingsError
+from tellapart.heads.class_distance import ClassDistance
+from tellapart.heads.energy import Energy
+from tellapart.heads.familiar import Familiar
 from tellapart.heads.objectives import Floats
 from tellapart.heads.ood import OodDetector
+from tellapart.heads.relative_distance import RelativeDistance
 
 
 class Rejection(Protocol):
@@ -38,8 +42,41 @@ class Rejection(Protocol):
 RestoreRejection = Callable[[Mapping[str, NDArray[Any]]], Rejection]
 """Builds one from the arrays of a head file, those of the head among them: some read its weights."""
 
-REJECTIONS: Mapping[str, RestoreRejection] = MappingProxyType({"mahalanobis": OodDetector.from_arrays})
+REJECTIONS: Mapping[str, RestoreRejection] = MappingProxyType(
+    {
+        "mahalanobis": OodDetector.from_arrays,
+        "class_distance": ClassDistance.from_arrays,
+        "relative_distance": RelativeDistance.from_arrays,
+        "energy": Energy.from_arrays,
+    }
+)
 """By the name on the card."""
+
+FitRejection = Callable[[Familiar], Rejection]
+"""Fits one on the images that a model knows."""
+
+REJECTION_FITS: Mapping[str, FitRejection] = MappingProxyType(
+    {
+        "mahalanobis": lambda known: OodDetector.fit(known.embeddings, folds=known.folds, share=known.share),
+        "class_distance": ClassDistance.fit,
+        "relative_distance": RelativeDistance.fit,
+        "energy": Energy.fit,
+    }
+)
+"""Those that a person may ask for, the simplest first."""
+
+
+def fit_rejection(kind: str, known: Familiar) -> Rejection:
+    """One of `REJECTION_FITS` by its name.
+
+    Raises:
+        SettingsError: `unknown_name` for another name, `bad_setting` for a kind that does not suit the task or head.
+    """
+    if kind not in REJECTION_FITS:
+        raise SettingsError(
+            Reason.UNKNOWN_NAME, f"unknown rejection {kind!r}, known are: auto, {', '.join(REJECTION_FITS)}"
+        )
+    return REJECTION_FITS[kind](known)
 
 
 def restore_rejection(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Rejection:

@@ -57,6 +57,10 @@ class Reason(StrEnum):
     BAD_LABEL_MAP = "bad_label_map"
     EXCLUDED = "excluded"
     FOREIGN_VECTORS = "foreign_vectors"
+    INDEX_NOT_FOUND = "index_not_found"
+    INDEX_DAMAGED = "index_damaged"
+    INDEX_TOO_NEW = "index_too_new"
+    INDEX_IN_USE = "index_in_use"
     WRITE_FAILED = "write_failed"
     OUTPUT_EXISTS = "output_exists"
     # models and backbones

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.index.engine import engine
+
 # Rows that are copied at once when only some are asked for: 64 MB of 256 numbers each.
 _AT_ONCE = 65_536
 # faiss sums in float32 and in any order: similarities closer than this may have changed places.
-ROUNDING = 1e-5
+ROUNDING = 4e-6
 # More than k are asked for, so that equal ones at the end of the list are told apart by their rows.
 SPARE = 8
 
@@ -55,16 +57,16 @@ def exact(
     k = min(k, n)
     wanted = min(n, k + SPARE)
     while True:
-        found = _rescored(queries, vectors, _scanned(queries, vectors, wanted, rows))
+        found = rescored(queries, vectors, _scanned(queries, vectors, wanted, rows))
         if wanted == n or not _undecided(found, k):
             return found.cut(k)
         wanted = min(n, 4 * wanted)
 
 
-def rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits, k: int) -> Hits | None:
+def settled(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits, k: int) -> Hits | None:
     """What faiss found, more than k, with exact sums and in order; None when equal ones may have been cut off."""
     whole = found.rows.shape[1] >= len(vectors)
-    better = _rescored(queries, vectors, found)
+    better = rescored(queries, vectors, found)
     return better.cut(k) if whole or not _undecided(better, k) else None
 
 
@@ -87,7 +89,8 @@ def _undecided(found: Hits, k: int) -> bool:
     return values.shape[1] > k > 0 and bool((values[:, -1] >= values[:, k - 1] - ROUNDING).any())
 
 
-def _rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits) -> Hits:
+def rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits) -> Hits:
+    """The same rows with exact sums and in order."""
     values = similarities(queries, vectors, np.maximum(found.rows, 0))
     return ordered(values, found.rows)
 
@@ -106,8 +109,7 @@ def _scanned(
 
 
 def _knn(queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int) -> Hits:
-    import faiss
-
+    faiss = engine()
     values, rows = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     return Hits(values, rows)
 

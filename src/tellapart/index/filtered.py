@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.exact import Hits, exact, ordered
+from tellapart.index.engine import engine
+from tellapart.index.exact import ROUNDING, Hits, exact, rescored
 
 # Where a filter leaves less than this part of the rows, all that are left are compared: a graph or a list of cells was laid
 # out for all rows, and would pass by most of what is allowed.
@@ -34,13 +35,12 @@ def search_allowed(
     if n_allowed <= FEW * len(vectors) or k > MANY * len(vectors):
         return exact(queries, vectors, k, rows)
     selector = None if allowed is None else _selector(allowed)
-    found = in_order(approximate(queries, k, selector, len(vectors) / n_allowed))
+    found = in_order(approximate(queries, k, selector, len(vectors) / n_allowed), queries, vectors)
     return _completed(queries, vectors, found, rows)
 
 
 def _selector(allowed: NDArray[np.bool_]) -> Any:
-    import faiss
-
+    faiss = engine()
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
@@ -56,7 +56,13 @@ def _completed(
     return found
 
 
-def in_order(found: Hits) -> Hits:
-    """faiss gives falling similarities; only where two are equal is there anything to sort."""
+def in_order(found: Hits, queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> Hits:
+    """faiss sorts by sums in float32; where two lie closer than these can tell, exact sums decide, and else the row."""
     values = found.similarities
-    return ordered(*found) if (values[:, 1:] >= values[:, :-1]).any() or (found.rows < 0).any() else found
+    close = values[:, :-1] - values[:, 1:] <= ROUNDING
+    if not close.any():
+        return found
+    doubtful = np.flatnonzero(close.any(axis=1))
+    better = rescored(queries[doubtful], vectors, Hits(values[doubtful], found.rows[doubtful]))
+    values[doubtful], found.rows[doubtful] = better
+    return found

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.exact import SPARE, Hits, exact, rescored
+from tellapart.index.engine import engine
+from tellapart.index.exact import SPARE, Hits, exact, settled
 
 VECTORS = "vectors.faiss"
 
 
 def write_vectors(vectors: NDArray[np.float32], folder: Path) -> Any:
     """Write unit vectors (n, d) as a flat index; returns it."""
-    import faiss
-
+    faiss = engine()
     flat = faiss.IndexFlatIP(vectors.shape[1])
     flat.add(vectors)
     faiss.write_index(flat, str(folder / VECTORS))
@@ -26,15 +26,13 @@ def write_vectors(vectors: NDArray[np.float32], folder: Path) -> Any:
 
 def open_vectors(folder: Path) -> Any:
     """The flat index, mapped; raises RuntimeError when the file cannot be used."""
-    import faiss
-
+    faiss = engine()
     return faiss.read_index(str(folder / VECTORS), faiss.IO_FLAG_MMAP_IFC)
 
 
 def view(flat: Any) -> NDArray[np.float32]:
     """The vectors of a flat index, float32 (n, d), where they lie; `flat` must live as long."""
-    import faiss
-
+    faiss = engine()
     n, dim = flat.ntotal, flat.d
     if not n:
         return np.empty((0, dim), np.float32)
@@ -53,12 +51,14 @@ class Flat:
         cls, vectors: NDArray[np.float32], folder: Path, *, recall: float, base: Path | None = None
     ) -> Mapping[str, Any]:
         """Write the file; nothing is missed whatever `recall` asks."""
+        del recall, base
         write_vectors(vectors, folder)
         return {}
 
     @classmethod
     def open(cls, folder: Path, parameters: Mapping[str, Any]) -> Flat:
         """Map the file into memory."""
+        del parameters
         return cls(open_vectors(folder))
 
     @property
@@ -71,5 +71,5 @@ class Flat:
         if allowed is not None:
             return exact(queries, self._vectors, k, np.flatnonzero(allowed))
         wanted = min(k + SPARE, len(self._vectors))
-        found = rescored(queries, self._vectors, Hits(*self._flat.search(queries, wanted)), k)
+        found = settled(queries, self._vectors, Hits(*self._flat.search(queries, wanted)), k)
         return found if found is not None else exact(queries, self._vectors, k)

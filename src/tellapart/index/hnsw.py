@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.index.engine import engine
 from tellapart.index.exact import Hits
 from tellapart.index.filtered import search_allowed
 from tellapart.index.flat import VECTORS, open_vectors, view
@@ -39,8 +40,7 @@ class Hnsw:
         cls, vectors: NDArray[np.float32], folder: Path, *, recall: float, base: Path | None = None
     ) -> Mapping[str, Any]:
         """Build, or add to the graph of `base`; the efSearch is measured."""
-        import faiss
-
+        faiss = engine()
         graph = _graph(vectors, base)
         faiss.write_index(graph, str(folder / GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
         faiss.write_index(graph.storage, str(folder / VECTORS))
@@ -50,8 +50,7 @@ class Hnsw:
     @classmethod
     def open(cls, folder: Path, parameters: Mapping[str, Any]) -> Hnsw:
         """Map both files into memory."""
-        import faiss
-
+        faiss = engine()
         graph = faiss.read_index(str(folder / GRAPH), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_SKIP_STORAGE)
         return cls(graph, open_vectors(folder), int(parameters["ef_search"]))
 
@@ -65,8 +64,7 @@ class Hnsw:
         return search_allowed(queries, self._vectors, k, allowed, self._walked)
 
     def _walked(self, queries: NDArray[np.float32], k: int, selector: Any, harder: float) -> Hits:
-        import faiss
-
+        faiss = engine()
         k = min(k, len(self._vectors))
         if selector is None and k <= self._ef:
             return Hits(*self._graph.search(queries, k))
@@ -76,8 +74,7 @@ class Hnsw:
 
 def _graph(vectors: NDArray[np.float32], base: Path | None) -> Any:
     """A graph of unit vectors (n, d) in memory; `base` holds that of the first of them."""
-    import faiss
-
+    faiss = engine()
     if base is None:
         graph = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
     else:
@@ -92,7 +89,6 @@ def _graph(vectors: NDArray[np.float32], base: Path | None) -> Any:
 
 
 def _rows(graph: Any, queries: NDArray[np.float32], k: int, ef: int) -> NDArray[np.int64]:
-    import faiss
-
+    faiss = engine()
     rows: NDArray[np.int64] = graph.search(queries, k, params=faiss.SearchParametersHNSW(efSearch=max(ef, k)))[1]
     return rows

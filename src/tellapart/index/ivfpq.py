@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.index.engine import engine
 from tellapart.index.exact import Hits
 from tellapart.index.filtered import search_allowed
 from tellapart.index.flat import open_vectors, view, write_vectors
-from tellapart.index.tuning import Sample, first_good
+from tellapart.index.tuning import AT, Sample, first_good
 
 CODES = "codes.faiss"
 # faiss's k-means takes about 40 vectors per cell; with fewer there is nothing to learn.
@@ -34,8 +35,7 @@ class IvfPq:
     """Looks at the codes of the nearest cells, then at the vectors of the best codes."""
 
     def __init__(self, codes: Any, flat: Any, n_probe: int, factor: int) -> None:
-        import faiss
-
+        faiss = engine()
         self._codes, self._flat, self._vectors = codes, flat, view(flat)
         self._n_probe, self._factor, self._cells = n_probe, factor, codes.nlist
         codes.nprobe = n_probe
@@ -47,23 +47,19 @@ class IvfPq:
         cls, vectors: NDArray[np.float32], folder: Path, *, recall: float, base: Path | None = None
     ) -> Mapping[str, Any]:
         """Learn cells and codes, or keep those of `base`; what a search looks at is measured."""
-        import faiss
-
+        faiss = engine()
         codes = _codes(vectors, base)
         faiss.write_index(codes, str(folder / CODES))
         write_vectors(vectors, folder)
         opened = cls(codes, open_vectors(folder), 1, 1)
         tuned = first_good(Sample.of(vectors), _settings(codes, len(vectors)), recall, opened.found)
         n_probe, factor = tuned.value
-        return {
-            "cells": codes.nlist, "codes": codes.pq.M, "n_probe": n_probe, "factor": factor, **tuned.measured
-        }
+        return {"cells": codes.nlist, "codes": codes.pq.M, "n_probe": n_probe, "factor": factor, **tuned.measured}
 
     @classmethod
     def open(cls, folder: Path, parameters: Mapping[str, Any]) -> IvfPq:
         """Map both files into memory."""
-        import faiss
-
+        faiss = engine()
         codes = faiss.read_index(str(folder / CODES), faiss.IO_FLAG_MMAP_IFC)
         return cls(codes, open_vectors(folder), int(parameters["n_probe"]), int(parameters["factor"]))
 
@@ -78,27 +74,29 @@ class IvfPq:
 
     def found(self, queries: NDArray[np.float32], k: int, setting: tuple[int, int]) -> NDArray[np.int64]:
         """Rows int64 (q, k) by other settings (cells to look into, codes per wanted vector) than those it was opened with."""
-        rows: NDArray[np.int64] = self._refined.search(queries, k, params=_parameters(*setting, None))[1]
+        rows: NDArray[np.int64] = self._refined.search(
+            queries, k, params=_parameters(setting[0], float(setting[1]), None)
+        )[1]
         return rows
 
     def _looked_up(self, queries: NDArray[np.float32], k: int, selector: Any, harder: float) -> Hits:
-        if selector is None:
+        # What was measured holds for the ten nearest; for fewer as many codes are compared again.
+        factor = self._factor * max(k, AT) / k
+        if selector is None and k == AT:
             return Hits(*self._refined.search(queries, k))
         n_probe = min(self._cells, int(np.ceil(self._n_probe * harder)))
-        return Hits(*self._refined.search(queries, k, params=_parameters(n_probe, self._factor, selector)))
+        return Hits(*self._refined.search(queries, k, params=_parameters(n_probe, factor, selector)))
 
 
-def _parameters(n_probe: int, factor: int, selector: Any) -> Any:
-    import faiss
-
+def _parameters(n_probe: int, factor: float, selector: Any) -> Any:
+    faiss = engine()
     inner = faiss.SearchParametersIVF(nprobe=n_probe, sel=selector)
-    return faiss.IndexRefineSearchParameters(k_factor=float(factor), base_index_params=inner)
+    return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=inner)
 
 
 def _codes(vectors: NDArray[np.float32], base: Path | None) -> Any:
     """Codes of unit vectors (n, d) in memory; `base` holds those of the first of them, and what was learned from these."""
-    import faiss
-
+    faiss = engine()
     codes = _learned(vectors) if base is None else faiss.read_index(str(base / CODES))
     codes.add(vectors[codes.ntotal :])
     return codes
@@ -106,8 +104,7 @@ def _codes(vectors: NDArray[np.float32], base: Path | None) -> Any:
 
 def _learned(vectors: NDArray[np.float32]) -> Any:
     """Cells and codes without content. Everything random has a fixed seed."""
-    import faiss
-
+    faiss = engine()
     n, dim = vectors.shape
     cells = max(1, min(int(2 * np.sqrt(n)), n // _PER_CELL))
     codes = faiss.index_factory(dim, f"IVF{cells},PQ{_n_codes(dim)}x4fs", faiss.METRIC_INNER_PRODUCT)
@@ -127,7 +124,7 @@ def _settings(codes: Any, n: int) -> list[tuple[int, int]]:
     def price(setting: tuple[int, int]) -> float:
         n_probe, factor = setting
         looked_at = n_probe * n / codes.nlist
-        return looked_at * codes.pq.M / 2 * _NS_PER_CODE_BYTE + factor * 10 * _NS_PER_VECTOR
+        return float(looked_at * codes.pq.M / 2 * _NS_PER_CODE_BYTE + factor * 10 * _NS_PER_VECTOR)
 
     probes = [p for p in _PROBES if p < codes.nlist] + [codes.nlist]
     return sorted(((p, f) for p in probes for f in _FACTORS), key=price)

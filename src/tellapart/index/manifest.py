@@ -71,7 +71,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     value = _json(folder)
     if value.get("format") != FORMAT:
-        message = f"the index {folder} has format {value.get('format')!r}, this tellapart reads {FORMAT}; update tellapart"
+        message = (
+            f"the index {folder} has format {value.get('format')!r}, this tellapart reads {FORMAT}; update tellapart"
+        )
         raise DataError(Reason.INDEX_TOO_NEW, message)
     try:
         return _manifest(value)
@@ -107,7 +109,7 @@ def _json(folder: Path) -> dict[str, Any]:
 
 def _manifest(value: Mapping[str, Any]) -> Manifest:
     segments = tuple(
-        SegmentRecord(str(s["name"]), str(s["kind"]), int(s["n"]), dict(s["parameters"]), _records(s["files"]))
+        SegmentRecord(_inside(s["name"]), str(s["kind"]), int(s["n"]), dict(s["parameters"]), _records(s["files"]))
         for s in value["segments"]
     )
     return Manifest(

@@ -35,19 +35,20 @@ class Sample:
     @property
     def k(self) -> int:
         """Neighbours of each query."""
-        return self.truth.shape[1]
+        return int(self.truth.shape[1])
 
     def recalls(self, found: NDArray[np.int64]) -> NDArray[np.float64]:
         """The share float64 (q,) of true neighbours in what was `found` (q, k + 1), the query itself possibly among it."""
         rows = without(found, self.own)
-        return (rows[:, :, None] == self.truth[:, None, :]).any(axis=1).mean(axis=1)
+        shares: NDArray[np.float64] = (rows[:, :, None] == self.truth[:, None, :]).any(axis=1).mean(axis=1)
+        return shares
 
 
 def without(rows: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
     """int64 (q, k) of (q, k + 1): without one's own row, or without the last where it is not among them."""
     drop = rows == own[:, None]
     drop[:, -1] |= ~drop.any(axis=1)
-    return rows[~drop].reshape(len(rows), rows.shape[1] - 1)
+    return np.asarray(rows[~drop].reshape(len(rows), rows.shape[1] - 1), np.int64)
 
 
 @dataclass(frozen=True, slots=True)

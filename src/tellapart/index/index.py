@@ -1,0 +1,236 @@
+"""An index of vectors: what `Index.open` gives, and the searches it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import DataError, Reason, SettingsError
+from tellapart.index.exact import Hits, joined, nothing, unit
+from tellapart.index.kinds import Searcher
+from tellapart.index.manifest import ROWS, Manifest, SegmentRecord, damaged, read_manifest
+from tellapart.index.segments import open_segment, read_removed
+from tellapart.index.space import Space
+from tellapart.index.where import mask_expression
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Opening meets a change now and then; three changes while one index is being opened, it does not.
+_ATTEMPTS = 3
+
+
+class Index:
+    """An index folder, opened and memory-mapped: one generation of it, whatever others change meanwhile.
+
+    Rows are counted over all segments in the order in which they were added, removed ones included (`live` says which are
+    there). Safe to use from several threads.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, segments: Sequence[Searcher], gone: NDArray[np.bool_] | None):
+        self.path, self.manifest = path, manifest
+        self._segments, self._gone = tuple(segments), gone
+        self._starts = np.cumsum([0, *(segment.n for segment in manifest.segments)])
+
+    @classmethod
+    def open(cls, path: str | Path) -> Index:
+        """Open an index in milliseconds, whatever its size.
+
+        Sizes are checked, checksums are not: `verify` reads every byte.
+
+        Raises:
+            DataError: `index_not_found`, `index_damaged`, `index_too_new`, `index_in_use`, `read_failed`.
+        """
+        folder = Path(path)
+        for _ in range(_ATTEMPTS):
+            manifest = read_manifest(folder)
+            try:
+                segments = [open_segment(folder, segment) for segment in manifest.segments]
+                return cls(folder, manifest, segments, read_removed(folder, manifest))
+            except FileNotFoundError as exc:
+                if read_manifest(folder).generation == manifest.generation:
+                    raise damaged(folder, f"its file {exc.filename} is missing") from exc
+            except OSError as exc:
+                raise DataError(Reason.READ_FAILED, f"{folder} could not be read: {exc.strerror or exc}") from exc
+        raise changed(folder)
+
+    def __len__(self) -> int:
+        return self.manifest.n
+
+    @property
+    def space(self) -> Space:
+        """Where the vectors come from; they have length 1 here whatever they had before."""
+        return self.manifest.space
+
+    @property
+    def n_stored(self) -> int:
+        """Rows of all segments, removed ones included."""
+        return int(self._starts[-1])
+
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """bool (n_stored,): True where a row was not removed."""
+        return np.ones(self.n_stored, bool) if self._gone is None else ~self._gone
+
+    def search(
+        self,
+        queries: NDArray[np.floating],
+        k: int = 10,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        without: Sequence[Sequence[int]] | None = None,
+    ) -> Hits:
+        """The `k` most similar rows of each of the queries (q, d) of any length, by cosine: 1 the same, 0 nothing in common.
+
+        `allowed` bool (n_stored,) restricts to some rows, `without` names for each query rows that must not be found. Where
+        fewer than k rows are there, the last places have row -1 and similarity -inf. Equal ones come by row.
+
+        Raises:
+            DataError: `foreign_vectors` for vectors of another size, `dataset_format` for values that are no numbers.
+            SettingsError: `bad_setting` for k below 1.
+        """
+        if k < 1:
+            raise SettingsError(Reason.BAD_SETTING, f"k must be 1 or more, got {k}")
+        asked = self._checked(queries)
+        if without is None:
+            return self._found(asked, k, self._mask(allowed))
+        most = max((len(rows) for rows in without), default=0)
+        return _dropped(self._found(asked, k + most, self._mask(allowed)), without, k)
+
+    def rows(self, rows: NDArray[np.integer] | Sequence[int], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The table's rows at these numbers, in that order: id, uri, labels, group, split, and what else was given.
+
+        Raises:
+            DataError: `index_in_use` when the index was changed since it was opened.
+        """
+        import polars as pl
+
+        wanted = np.asarray(rows, np.int64)
+        unique, back = np.unique(wanted, return_inverse=True)
+        table = self.scan(columns)
+        found = collected(self.path, table.with_row_index("#").filter(pl.col("#").is_in(unique.tolist())))
+        if found.height != len(unique):
+            raise IndexError(f"the index {self.path} has {self.n_stored} rows, asked for {unique[-1]}")
+        return found.drop("#")[back]
+
+    def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
+        """All n_stored rows, not read yet."""
+        import polars as pl
+
+        parts = [pl.scan_parquet(self.path / s.name / ROWS, glob=False) for s in self.manifest.segments]
+        if not parts:
+            return pl.LazyFrame(schema={"id": pl.String, "uri": pl.String, "labels": pl.List(pl.String)})
+        table = pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else parts[0]
+        return table if columns is None else table.select(columns)
+
+    def where(self, conditions: Sequence[str]) -> NDArray[np.bool_]:
+        """bool (n_stored,): live rows for which all conditions hold, such as "split=train", "label=frog", "width>=100".
+
+        Raises:
+            SettingsError: `bad_setting`, `unknown_name`.
+        """
+        table = self.scan()
+        schema = collected(self.path, table.head(0)).schema
+        expression = mask_expression(conditions, schema, lambda name: collected(self.path, table.select(name))[name])
+        found = collected(self.path, table.select(expression.alias("#")))["#"].fill_null(False).to_numpy()
+        return np.asarray(found, bool) & self.live
+
+    def vectors(self, rows: NDArray[np.integer] | Sequence[int]) -> NDArray[np.float32]:
+        """The unit vectors float32 (m, d) at these row numbers."""
+        wanted = np.asarray(rows, np.int64)
+        out = np.empty((len(wanted), self.space.dim), np.float32)
+        for start, segment in zip(self._starts[:-1].tolist(), self._segments, strict=True):
+            here = (wanted >= start) & (wanted < start + len(segment.vectors))
+            out[here] = segment.vectors[wanted[here] - start]
+        return out
+
+    def parts(self) -> list[tuple[SegmentRecord, NDArray[np.float32], NDArray[np.bool_]]]:
+        """Record, vectors (mapped) and live rows of each segment."""
+        live = np.split(self.live, self._starts[1:-1]) if self._segments else []
+        return [
+            (record, segment.vectors, mask)
+            for record, segment, mask in zip(self.manifest.segments, self._segments, live, strict=True)
+        ]
+
+    def _checked(self, queries: NDArray[np.floating]) -> NDArray[np.float32]:
+        values = np.asarray(queries)
+        if values.ndim != 2 or values.shape[1] != self.space.dim:
+            message = f"the queries must be numbers of shape (q, {self.space.dim}), got {values.dtype} {values.shape}"
+            raise DataError(Reason.FOREIGN_VECTORS, message)
+        values = unit(values)
+        if not np.isfinite(values).all():
+            raise DataError(Reason.DATASET_FORMAT, "the queries: a value is no finite number; embed them again")
+        return values
+
+    def _mask(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        if allowed is not None and allowed.shape != (self.n_stored,):
+            raise ValueError(f"allowed must have shape ({self.n_stored},), got {allowed.shape}")
+        if self._gone is None:
+            return None if allowed is None or allowed.all() else allowed
+        return ~self._gone if allowed is None else allowed & ~self._gone
+
+    def _found(self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None) -> Hits:
+        found = [_shifted(part, start, k) for start, part in self._parts_found(queries, k, mask)]
+        if not found:
+            return nothing(len(queries), k)
+        best = joined(found, k)
+        return Hits(np.minimum(best.similarities, np.float32(1)), best.rows)  # rounding
+
+    def _parts_found(
+        self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None
+    ) -> list[tuple[int, Hits]]:
+        found = []
+        for start, segment in zip(self._starts[:-1].tolist(), self._segments, strict=True):
+            here = None if mask is None else mask[start : start + len(segment.vectors)]
+            if here is None or here.any():
+                allowed = None if here is None or here.all() else here
+                found.append((start, segment.search(queries, min(k, len(segment.vectors)), allowed)))
+        return found
+
+
+def changed(folder: Path) -> DataError:
+    """The error for a reader whom a change overtook."""
+    message = f"the index {folder} was changed while it was being read; run the command again"
+    return DataError(Reason.INDEX_IN_USE, message)
+
+
+def collected(folder: Path, table: pl.LazyFrame) -> pl.DataFrame:
+    """Read rows.
+
+    Raises:
+        DataError: `index_in_use` when another process replaced them meanwhile, `index_damaged`.
+    """
+    import polars as pl
+
+    try:
+        return table.collect()
+    except FileNotFoundError as exc:
+        raise changed(folder) from exc
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError, pl.exceptions.PanicException, OSError) as exc:
+        said = str(exc).split("\n", 1)[0][:200]
+        raise damaged(folder, f"its rows cannot be read ({said})") from exc
+
+
+def _shifted(found: Hits, start: int, k: int) -> Hits:
+    """Row numbers of the whole index, and k places."""
+    rows = found.rows if not start else np.where(found.rows < 0, found.rows, found.rows + start)
+    lacking = k - rows.shape[1]
+    if lacking <= 0:
+        return Hits(found.similarities, rows)
+    empty = nothing(len(rows), lacking)
+    return Hits(np.hstack([found.similarities, empty.similarities]), np.hstack([rows, empty.rows]))
+
+
+def _dropped(found: Hits, without: Sequence[Sequence[int]], k: int) -> Hits:
+    """Without rows that a query must not find; the first k of the others."""
+    keep = np.array(
+        [~np.isin(rows, np.asarray(banned, np.int64)) for rows, banned in zip(found.rows, without, strict=True)], bool
+    ).reshape(found.rows.shape)
+    order = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+    similarities = np.where(keep, found.similarities, np.float32(-np.inf))
+    rows = np.where(keep, found.rows, -1)
+    return Hits(np.take_along_axis(similarities, order, 1), np.take_along_axis(rows, order, 1))

@@ -40,9 +40,11 @@ class ClassStatistics:
     n_scatter: int
 
     @classmethod
-    def empty(cls, n_features: int) -> ClassStatistics:
-        """Of no image of no class."""
-        return cls((), np.zeros(0, np.int64), np.zeros((0, n_features)), np.zeros((n_features, n_features)), 0)
+    def empty(cls, n_features: int, ids: Iterable[int] = ()) -> ClassStatistics:
+        """Of no image, of classes `ids` all the same."""
+        own = tuple(sorted(set(ids)))
+        scatter = np.zeros((n_features, n_features))
+        return cls(own, np.zeros(len(own), np.int64), np.zeros((len(own), n_features)), scatter, 0)
 
     @classmethod
     def of(cls, embeddings: NDArray[np.floating[Any]], label_ids: NDArray[np.integer[Any]]) -> ClassStatistics:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from tellapart.heads.linear import LinearHead
 from tellapart.records import Task
 
 Doubles = NDArray[np.float64]
-Priors = Literal["uniform", "counts"]
 # Deviations for which the variance between the means counts beside those within classes.
 _BELIEVED = 1.0
 # Below the mean variance by this factor a feature is constant, and what moves it later must not outweigh all others.
@@ -29,6 +27,10 @@ _LEAST = 1e-6
 _MORE = 10.0
 # Random vectors for a trace: it comes out to about a hundredth.
 _PROBES = 32
+# The shares and what they rest on settle in so many rounds.
+_ROUNDS = 3
+# Means that look no further apart than chance has them are taken to be this part of it apart.
+_LEAST_SPREAD = 0.1
 # Lower than any score of a class that has images, and no trouble to a softmax of float32.
 _NEVER = 1e4
 
@@ -98,16 +100,15 @@ def lda_head(
     label_ids: Sequence[int],
     *,
     task: Task,
-    priors: Priors = "uniform",
     within: WithinCovariance | None = None,
 ) -> LinearHead:
     """The uncalibrated head whose columns are the classes `label_ids`, in this order.
 
     Scores are log densities up to what all classes share, so they grow with the number of features: calibrate before they
-    are read as confidence. "uniform" `priors` take every class for equally likely beforehand, "counts" by its images.
-    A mean of few images is off by chance, which makes its class look far away from everything: that expected excess,
-    effective features / (2 · images), is given back, or a class of 20 images would hardly ever win against one of 2,000.
-    A class without images is never answered.
+    are read as confidence. Every class is taken for equally likely beforehand; what is known otherwise belongs into the
+    offsets of the calibration. The mean of few images is off by chance, in thousands of features by more than classes lie
+    apart: so it is drawn to the middle of all classes, by the share of its way from there that is chance (`_believed`). A
+    class without images is never answered.
 
     Raises:
         SettingsError: `bad_setting` for several labels per image, an unknown id or no image at all.
@@ -117,10 +118,28 @@ def lda_head(
     middle = means[present].mean(axis=0)
     away = np.where(present[:, None], means - middle, 0.0)
     solved, effective = (within or WithinCovariance.of(statistics)).solved(away)
-    offset = -0.5 * np.einsum("ij,ij->i", solved, away) + 0.5 * effective / np.maximum(counts, 1)
-    if priors == "counts":
-        offset += np.log(np.maximum(counts, 1) / counts.sum())
-    return _head(solved, offset, middle, present, task)
+    share, weights = _believed(away, solved, counts, effective)
+    middle, solved, away = middle + weights @ away, solved - weights @ solved, away - weights @ away
+    offset = -0.5 * share**2 * np.einsum("ij,ij->i", solved, away)
+    return _head(solved * share[:, None], offset, middle, present, task)
+
+
+def _believed(away: Doubles, solved: Doubles, counts: NDArray[np.int64], effective: float) -> tuple[Doubles, Doubles]:
+    """How much of each class's way from the middle is believed, 0 to 1 (k,), and each class's weight in that middle.
+
+    Empirical Bayes (Efron & Morris 1973): where features are made independent and of variance 1, class means scatter with
+    variance t around the middle and the mean of n images with 1/n around its class, so the share is t / (t + 1/n). t is
+    what the squared ways have more than chance explains.
+    """
+    chance = 1 / np.maximum(counts, 1)
+    share = np.asarray(counts > 0, np.float64)
+    for _ in range(_ROUNDS):
+        weights = share / share.sum()
+        ways = np.einsum("ij,ij->i", solved - weights @ solved, away - weights @ away)
+        spread = float(weights @ (ways / max(effective, 1.0) - chance)) / max(1 - float(weights @ weights), 1e-9)
+        spread = max(spread, _LEAST_SPREAD * float(weights @ chance))
+        share = np.where(counts > 0, spread / (spread + chance), 0.0)
+    return share, share / share.sum()
 
 
 def nearest_mean_head(statistics: ClassStatistics, label_ids: Sequence[int], *, task: Task) -> LinearHead:

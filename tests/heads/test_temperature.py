@@ -1,0 +1,75 @@
+"""One number makes confidence honest, whatever the size of the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tellapart.heads.calibration import Calibration
+from tellapart.heads.temperature import fit_temperature, margin
+from tellapart.records import Task
+
+EVEN = np.full(3, 1 / 3)
+
+
+def scores(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits whose softmax is exactly how often each class is right."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, 3)) * 2
+    p = Calibration.identity(Task.MULTICLASS, 3).apply(z.astype(np.float32)).astype(np.float64)
+    y = (p.cumsum(axis=1) < rng.random(n)[:, None]).sum(axis=1).clip(0, 2)
+    return z.astype(np.float32), y
+
+
+def fitted(z: NDArray[Any], y: NDArray[Any], **options: Any) -> Calibration:
+    return fit_temperature(z, y, **{"task": Task.MULTICLASS, "priors": EVEN, "balanced": False, **options})
+
+
+@pytest.mark.parametrize("times", [0.001, 1.0, 500.0])
+def test_it_finds_how_much_too_sure_scores_are(times: float) -> None:
+    z, y = scores(5_000)
+    assert fitted(z * np.float32(times), y).temperature == pytest.approx([times] * 3, rel=0.08)
+
+
+def test_the_scale_of_scores_changes_no_probability() -> None:
+    z, y = scores(300)
+    np.testing.assert_allclose(fitted(z, y).apply(z), fitted(z * 64, y).apply(z * 64), atol=1e-4)
+
+
+def test_priors_are_said_and_not_fitted() -> None:
+    z, y = scores(2_000)
+    priors = np.array([0.7, 0.2, 0.1])
+    found = fitted(z, y, priors=priors)
+    np.testing.assert_allclose(np.exp(found.offset) / np.exp(found.offset).sum(), priors, rtol=1e-5)
+    assert not fitted(z, y).offset.any()
+
+
+def test_balanced_counts_classes_alike() -> None:
+    """Class 0 is overconfident and frequent: only by images it decides."""
+    z, y = scores(4_000)
+    rows = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y != 0)[:40]])
+    z, y = z[rows], y[rows]
+    z[y == 0, 1] += 4
+    by_images, by_classes = (fitted(z, y, balanced=balanced).temperature[0] for balanced in (False, True))
+    assert by_images > by_classes * 1.2
+
+
+def test_few_images_do_not_make_sure() -> None:
+    z, y = np.array([[9, 0, 0], [0, 9, 0]], np.float32), np.array([0, 1])
+    p = fitted(z, y).apply(z).max(axis=1)
+    assert ((p > 0.6) & (p < 0.97)).all()
+    wrong = fitted(z, np.array([1, 0]))
+    assert wrong.apply(z).max() < 0.6
+
+
+def test_equal_scores_are_no_trouble() -> None:
+    found = fitted(np.zeros((4, 3), np.float32), np.array([0, 1, 2, 0]))
+    assert np.isfinite(found.temperature).all()
+    assert found.apply(np.zeros((1, 3), np.float32)) == pytest.approx(np.full((1, 3), 1 / 3))
+
+
+def test_margin_is_how_much_the_first_leads() -> None:
+    assert margin(np.array([[1, 5, 2], [0, 1, 9], [3, 3, 3]], np.float32)) == 3

@@ -1,0 +1,182 @@
+"""Labelled images for a live model: embedded by its own path, each counted once, put into a split with their look-alikes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.data.dataset import Dataset
+from tellapart.data.groups import combine_groups
+from tellapart.data.splits import assign_splits
+from tellapart.errors import DataError, Reason, TrainingError
+from tellapart.image.quality import FIELDS
+from tellapart.records import Refusal, Task
+from tellapart.workflows.classes.change import How
+from tellapart.workflows.classes.live import Live
+from tellapart.workflows.classes.rows import ROW
+from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
+from tellapart.workflows.fitting import schema_of
+from tellapart.workflows.grouping import look_alikes
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ALL_TEACH_BELOW = 50
+"""A class with fewer images gives none away to be judged on: held-out folds judge it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """Images of a data set, each file once: `images` with one label each, their look-alike `groups` int64 (n,).
+
+    `n_seen` counts what was read, refused and repeated images among it; `n_repeated` are further copies of a file.
+    """
+
+    images: EmbeddedDataset
+    groups: NDArray[np.int64]
+    refusals: tuple[Refusal, ...]
+    n_seen: int
+    n_repeated: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """sha256 of each image's bytes."""
+        return self.images.dataset.ids
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each image."""
+        return [str(names[0]) for names in self.images.dataset.table["labels"].to_list()]
+
+    def subset(self, chosen: NDArray[np.bool_]) -> Arrivals:
+        """Images at a bool (n,) mask."""
+        return replace(self, images=self.images.subset(chosen), groups=self.groups[chosen])
+
+    def path(self, row: int) -> str:
+        """Where an image lies."""
+        uri, root = self.images.dataset.uris[row], self.images.dataset.root
+        return uri if root is None else str(root / uri)
+
+
+def arrived(live: Live, data: Dataset | str | Path, how: How) -> Arrivals:
+    """Read and embed labelled images.
+
+    Raises:
+        TrainingError: `unlabelled`.
+        DataError: `label_conflict` for images of several labels, and what reading raises.
+    """
+    dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    schema_of(dataset)
+    if dataset.task is Task.MULTILABEL:
+        raise DataError(
+            Reason.LABEL_CONFLICT,
+            "some of the images have several labels or an empty one, and this model gives each image exactly one class; "
+            "name one label for each image",
+        )
+    classifier = live.classifier
+    embedder = Embedder(classifier.spec, classifier.backbone, how.cache_dir, how.limits, how.workers)
+    images = embed_dataset(dataset.subset(dataset.labelled), embedder, progress=how.progress)
+    how.progress("finding near-duplicates", 0, 0)
+    looks = look_alikes(images, how.cache_dir)
+    keys = [
+        f"{uri}\0{roi}" for uri, roi in zip(images.dataset.uris, images.dataset.table["roi"].to_list(), strict=True)
+    ]
+    groups = combine_groups(images.dataset.ids, images.dataset.groups, looks.groups, keys=keys)
+    refusals = images.dataset.refusals
+    return _once(Arrivals(images, groups, refusals, len(dataset) + len(dataset.refusals), 0))
+
+
+def _once(every: Arrivals) -> Arrivals:
+    """Each file once; files under several labels are refused."""
+    labels = every.labels
+    said: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, int] = {}
+    for row, (image_id, label) in enumerate(zip(every.ids, labels, strict=True)):
+        said[image_id].add(label)
+        first.setdefault(image_id, row)
+    torn = {image_id for image_id, names in said.items() if len(names) > 1}
+    refused = tuple(
+        _torn(every.images.dataset.uris[first[one]], said[one]) for one in sorted(torn, key=first.__getitem__)
+    )
+    chosen = np.zeros(len(every), bool)
+    chosen[[row for image_id, row in first.items() if image_id not in torn]] = True
+    n_repeated = len(every) - len(first) - sum(every.ids.count(one) - 1 for one in torn)
+    kept = every.subset(chosen)
+    return replace(kept, refusals=(*every.refusals, *refused), n_repeated=n_repeated)
+
+
+def _torn(uri: str, names: set[str]) -> Refusal:
+    told = " and ".join(map(repr, sorted(names)))
+    return Refusal(uri, Reason.LABEL_CONFLICT.value, f"the same image has the labels {told}; keep it under one of them")
+
+
+def check_enough(arrivals: Arrivals, names: Sequence[str], min_images: int) -> None:
+    """Raise `TrainingError` (`too_few_images`) unless each of the classes `names` has so many images, look-alikes as one."""
+    labels = np.array(arrivals.labels)
+    for name in names:
+        mask = labels == name
+        n, n_groups = int(mask.sum()), len(np.unique(arrivals.groups[mask]))
+        if n_groups < min_images:
+            alike = f", {n_groups} when near-duplicates count as one" if n_groups < n else ""
+            raise TrainingError(
+                Reason.TOO_FEW_IMAGES,
+                f"the class {name!r} would have {n} images{alike}, and {min_images} are asked for; add more images of it, "
+                "or ask for fewer with --min-images",
+            )
+
+
+def partitioned(live: Live, arrivals: Arrivals, teaching: Mapping[str, int]) -> list[str]:
+    """The split of each image.
+
+    The data's own split counts first, then where the image was before. `teaching` is the number of images a class has
+    already: where these and the new ones are fewer than `ALL_TEACH_BELOW`, or the model has no test split, all teach.
+    """
+    labels = np.array(arrivals.labels)
+    names, column = np.unique(labels, return_inverse=True)
+    counts = {str(name): int(count) for name, count in zip(names, np.bincount(column), strict=True)}
+    no_test = live.rows.teaches.all()
+    few = {name for name, n in counts.items() if no_test or n + teaching.get(name, 0) < ALL_TEACH_BELOW}
+    before = dict(zip(live.rows.gone["id"].to_list(), live.rows.gone["split"].to_list(), strict=True))
+    own = zip(arrivals.images.dataset.splits, arrivals.ids, labels.tolist(), strict=True)
+    existing = [split or before.get(one) or ("train" if label in few else None) for split, one, label in own]
+    matrix = (column[:, None] == np.arange(len(names))).astype(np.uint8)
+    seed = int(live.classifier.card.training.get("seed", 0))
+    return list(assign_splits(label_matrix=matrix, groups=arrivals.groups, existing=existing, seed=seed).assigned)
+
+
+def table_of(live: Live, arrivals: Arrivals, splits: Sequence[str]) -> pl.DataFrame:
+    """The images as rows of the reference, their answers still unknown (0)."""
+    import polars as pl
+
+    n, rows = len(arrivals), live.rows
+    first = next_row(live)
+    group = 1 + max([-1, *rows.table["group"].to_list()])
+    images = arrivals.images
+    table = images.dataset.table.select("id", "uri", "labels").with_columns(
+        pl.Series("split", splits, dtype=pl.String),
+        pl.Series("group", arrivals.groups + group),
+        pl.Series("confidence", np.zeros(n, np.float32)),
+        pl.Series("ood_score", np.zeros(n, np.float32)),
+        *(pl.Series(name, images.statistics[:, i]) for i, name in enumerate(FIELDS)),
+        pl.Series(ROW, np.arange(first, first + n)),
+        pl.Series("embedding", list(images.embeddings), dtype=pl.List(pl.Float32)),
+    )
+    return table.select(rows.table.columns).cast(dict(rows.table.schema))  # type: ignore[arg-type]
+
+
+def next_row(live: Live) -> int:
+    """A row number that no image of any kept version has."""
+    from tellapart.workflows.classes.versions import read_gone
+
+    gone = read_gone(live.files)
+    used = [*live.rows.table[ROW].to_list(), *([] if gone is None else gone[ROW].to_list())]
+    return 1 + int(max([-1, *used]))

@@ -1,0 +1,76 @@
+"""A class under another name, everywhere a model tells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tellapart.classifier.card import ModelCard
+from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.mistakes import Case, Cases
+from tellapart.heads.aims import Aim, CostTable
+from tellapart.heads.thresholds import Thresholds
+from tellapart.records import Label, LabelSchema, Task
+
+Rename = Callable[[str], str]
+
+
+def renamed_schema(schema: LabelSchema, label: Label, name: str) -> LabelSchema:
+    """The id stays."""
+    labels = tuple(Label(one.id, name) if one == label else one for one in schema.labels)
+    positive = name if schema.positive == label.name else schema.positive
+    return LabelSchema(schema.task, labels, positive)
+
+
+def renamed_thresholds(thresholds: Thresholds, schema: LabelSchema, rename: Rename) -> Thresholds:
+    """A cost table names the labels, but for several labels per image: there it names present and absent."""
+    costs = thresholds.aim.costs
+    if costs is None or schema.task is Task.MULTILABEL:
+        return thresholds
+    table = CostTable(tuple((rename(actual), rename(said), cost) for actual, said, cost in costs.costs), costs.unknown)
+    return replace(thresholds, aim=Aim(thresholds.aim.kind, thresholds.aim.value, table))
+
+
+def renamed_facts(card: ModelCard, rename: Rename) -> dict[str, Any]:
+    """The card's counts by label; the sentences of its training stay as they were said."""
+    data = dict(card.data)
+    if isinstance(data.get("by_label"), Mapping):
+        data["by_label"] = {rename(name): count for name, count in data["by_label"].items()}
+    return data
+
+
+def renamed_evaluation(data: bytes, rename: Rename) -> Evaluation | None:
+    """evaluation.json with the other name, None where there is none."""
+    if not data:
+        return None
+    found = Evaluation.from_json(json.loads(data))
+    matrix, curves = found.confusion, found.curves
+    return replace(
+        found,
+        labels=tuple(map(rename, found.labels)),
+        positive=None if found.positive is None else rename(found.positive),
+        per_class=tuple(replace(one, label=rename(one.label)) for one in found.per_class),
+        confusion=matrix
+        and replace(matrix, rows=tuple(map(rename, matrix.rows)), columns=tuple(map(rename, matrix.columns))),
+        curves=replace(
+            curves,
+            roc=tuple(replace(one, label=rename(one.label)) for one in curves.roc),
+            precision_recall=tuple(replace(one, label=rename(one.label)) for one in curves.precision_recall),
+            thresholds=tuple(replace(one, label=rename(one.label)) for one in curves.thresholds),
+        ),
+        cases=_renamed_cases(found.cases, rename),
+    )
+
+
+def _renamed_cases(cases: Cases, rename: Rename) -> Cases:
+    def one(case: Case) -> Case:
+        return replace(case, actual=tuple(map(rename, case.actual)), predicted=tuple(map(rename, case.predicted)))
+
+    return replace(
+        cases,
+        mistakes=tuple(map(one, cases.mistakes)),
+        uncertain=tuple(map(one, cases.uncertain)),
+        unknown=tuple(map(one, cases.unknown)),
+    )

@@ -72,7 +72,7 @@ FINETUNE = ["--method", "finetune"]
         (["--method", "hog", "--set", "loss={}"], "--set loss works with the method 'finetune', not 'hog'"),
         (
             [*FINETUNE, "--label-noise", "drop"],
-            "--label-noise works with the method 'probe', 'few-shot', 'hog' or 'sift', not 'finetune'",
+            "--label-noise works with the method 'probe', 'few-shot', 'dynamic', 'hog' or 'sift', not 'finetune'",
         ),
         ([*FINETUNE, "--batch-size", 0], "--batch-size: finetune.batch_size is a whole number of at least 1, got 0"),
         ([*FINETUNE, "--lr", "fast"], "--lr: finetune.optimizer.lr is a number above 0, 'auto' or 'find', got 'fast'"),

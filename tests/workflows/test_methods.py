@@ -132,6 +132,6 @@ def test_a_head_is_fitted_again_as_it_was() -> None:
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(12, 5)).astype(np.float32), np.eye(3, dtype=np.uint8)[np.arange(12) % 3]
     schema = ta.LabelSchema.from_names(THREE, task=ta.Task.MULTICLASS)
-    for name in ("few-shot", "svm", None):
+    for name in ("few-shot", "dynamic", "svm", None):
         probe = maker_of(name).fit(x, labels, np.arange(12), schema, ProbeOptions(Aim.parse("argmax")))
         assert probe.facts.get("fitted_by") == name

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tellapart.settings.recipe import Recipe
 
 # The words of `settings.recipe`, repeated: to read them there takes pydantic, and `--help` answers at once without it.
-METHODS = ("probe", "finetune", "few-shot", "hog", "sift")
+METHODS = ("probe", "finetune", "few-shot", "dynamic", "hog", "sift")
 PRESETS = ("none", "light", "standard", "strong", "colour-matters", "orientation-matters", "small-defects")
 LOSSES = (
     *("auto", "cross_entropy", "focal", "class_balanced", "logit_adjustment", "bce", "asymmetric"),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Method = Literal["probe", "finetune", "few-shot", "hog", "sift"]
+Method = Literal["probe", "finetune", "few-shot", "dynamic", "hog", "sift"]
 Preset = Literal["none", "light", "standard", "strong", "colour-matters", "orientation-matters", "small-defects"]
 LossName = Literal[
     "auto",

@@ -59,9 +59,9 @@ def unknown_field(path: Path) -> str:
 # Fields, and the methods that heed them.
 _HEEDED_BY: dict[str, tuple[str, ...]] = {
     "finetune": ("finetune",),
-    "backbone": ("probe", "finetune", "few-shot"),
+    "backbone": ("probe", "finetune", "few-shot", "dynamic"),
     "head": ("hog", "sift"),
-    "label_noise": ("probe", "few-shot", "hog", "sift"),
+    "label_noise": ("probe", "few-shot", "dynamic", "hog", "sift"),
 }
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from tellapart.records import LabelSchema
 from tellapart.settings.recipe import Recipe
+from tellapart.training.class_file import CLASSES, to_bytes
+from tellapart.training.dynamic import dynamic_probe, statistics_of
 from tellapart.training.few_shot import few_shot
 from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.fitting import Fitting, HeadMaker
@@ -42,6 +44,17 @@ def _few_shot(recipe: Recipe) -> HeadMaker:  # noqa: ARG001  the signature of ma
     return HeadMaker(few_shot, needs_judges=False)
 
 
+def _dynamic(recipe: Recipe) -> HeadMaker:  # noqa: ARG001  the signature of makers
+    return HeadMaker(dynamic_probe, needs_judges=False, enclose=_with_classes)
+
+
+def _with_classes(fitting: Fitting, probe: Probe) -> Mapping[str, bytes]:  # noqa: ARG001  the signature of enclosures
+    """Statistics of every image that is not held back for a test: those by which the classes change later."""
+    rows = ~fitting.parted.rows("test")
+    columns = fitting.labels[rows].argmax(axis=1)
+    return {CLASSES: to_bytes(statistics_of(fitting.images.embeddings[rows], columns, fitting.schema))}
+
+
 def _logistic_or_svm(recipe: Recipe) -> HeadMaker:
     return HeadMaker(_svm) if recipe.head == "svm" else HeadMaker()
 
@@ -71,6 +84,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "probe": Method(_logistic),
         "finetune": Method(_logistic),
         "few-shot": Method(_few_shot, all_teach=True),
+        "dynamic": Method(_dynamic),
         "hog": Method(_logistic_or_svm, backbone="hog"),
         "sift": Method(_logistic_or_svm, backbone="hog", refine=_with_words),
     }
@@ -80,5 +94,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 def maker_of(fitted_by: str | None) -> HeadMaker:
     """What fitted a head, by `fitted_by` on its card: so that a model is fitted again as it was."""
-    found = {"few-shot": HeadMaker(few_shot, needs_judges=False), "svm": HeadMaker(_svm)}
+    found = {
+        "few-shot": HeadMaker(few_shot, needs_judges=False),
+        "dynamic": HeadMaker(dynamic_probe, needs_judges=False, enclose=_with_classes),
+        "svm": HeadMaker(_svm),
+    }
     return found.get(fitted_by or "", HeadMaker())

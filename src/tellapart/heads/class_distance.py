@@ -47,13 +47,14 @@ class ClassDistance:
         classes = known.classes
 
         def distances(own: OodDetector, fitted: Mask, judged: Mask) -> Floats:
-            return cls._of(own, known.embeddings[fitted], classes[fitted]).score(known.embeddings[judged])
+            return cls.within(own, known.embeddings[fitted], classes[fitted]).score(known.embeddings[judged])
 
         space, held_out = known.held_out(distances)
-        return cls._of(space, known.embeddings, classes)._normalised(quantile_of_distances(held_out, known.share))
+        return cls.within(space, known.embeddings, classes)._normalised(quantile_of_distances(held_out, known.share))
 
     @classmethod
-    def _of(cls, space: OodDetector, embeddings: Floats, classes: NDArray[np.int64]) -> ClassDistance:
+    def within(cls, space: OodDetector, embeddings: Floats, classes: NDArray[np.int64]) -> ClassDistance:
+        """Of images (n, d) and the class of each (n,), in the directions of `space`; the score is the plain distance."""
         inside, _ = space.coordinates(embeddings)
         within = Within.of(inside, classes)
         variances, turn = np.linalg.eigh(within.covariance)

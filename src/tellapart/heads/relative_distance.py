@@ -53,13 +53,14 @@ class RelativeDistance:
         classes = known.classes
 
         def values(own: OodDetector, fitted: Mask, judged: Mask) -> Floats:
-            return cls._of(own, known.embeddings[fitted], classes[fitted])._values(known.embeddings[judged])
+            return cls.within(own, known.embeddings[fitted], classes[fitted]).values(known.embeddings[judged])
 
         space, held_out = known.held_out(values)
-        return replace(cls._of(space, known.embeddings, classes), scale=Scale.fit(held_out, known.share))
+        return replace(cls.within(space, known.embeddings, classes), scale=Scale.fit(held_out, known.share))
 
     @classmethod
-    def _of(cls, space: OodDetector, embeddings: Floats, classes: NDArray[np.int64]) -> RelativeDistance:
+    def within(cls, space: OodDetector, embeddings: Floats, classes: NDArray[np.int64]) -> RelativeDistance:
+        """Of images (n, d) and the class of each (n,), in the directions of `space`; the score is the plain value."""
         inside, _ = space.coordinates(embeddings)
         within = Within.of(inside, classes)
         turn, spread = _discriminant(within)
@@ -74,14 +75,15 @@ class RelativeDistance:
             Scale(0, 1),
         )
 
-    def _values(self, embeddings: Floats) -> Floats:
+    def values(self, embeddings: Floats) -> Floats:
+        """The difference of squared distances, float32 (n,), of embeddings (n, d); it may be negative."""
         check_embeddings(embeddings, n_features=self.n_features)
         points = np.asarray((embeddings - self.mean) @ self.directions, np.float32)
         return nearest_square(points, self.centres) - np.asarray(points**2 @ self.background, np.float32)
 
     def score(self, embeddings: Floats) -> Floats:
         """Scores float32 (n,) ≥ 0 of embeddings (n, d); 1 or more means "unlike every class"."""
-        return self.scale.apply(self._values(embeddings))
+        return self.scale.apply(self.values(embeddings))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """`ood_mean` (d,), `ood_directions` (d, m), `ood_centres` (k, m), `ood_background` (m,), `ood_range` (2,), float32."""

@@ -16,14 +16,15 @@ from tellapart.data.stratify import scramble
 from tellapart.errors import Reason, SettingsError
 from tellapart.heads.calibration import Calibration
 from tellapart.heads.class_statistics import ClassStatistics
+from tellapart.heads.familiar import Familiar
 from tellapart.heads.lda import WithinCovariance, lda_head
 from tellapart.heads.linear import ClassWeight, LinearHead
-from tellapart.heads.ood import OodDetector
 from tellapart.heads.temperature import fit_temperature, margin
 from tellapart.heads.thresholds import fit_thresholds
 from tellapart.records import LabelSchema, Task
 from tellapart.training.dynamic_facts import facts_of, notes_of
 from tellapart.training.linear_probe import MAX_FOLDS, Probe, ProbeOptions, check_enough, targets_of
+from tellapart.training.rejecting import rejecting
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -105,6 +106,16 @@ def refit(statistics: ClassStatistics, remembered: Remembered, schema: LabelSche
     calibration = _calibrated(logits, remembered.columns, tuning, head, remembered.embeddings, priors)
     probabilities = calibration.apply(logits)
     teaching = remembered.teaches
+    known = Familiar(
+        remembered.embeddings[teaching],
+        remembered.columns[teaching],
+        folds[teaching],
+        head,
+        logits[teaching],
+        usable[teaching],
+        share=options.unknown_share,
+    )
+    told = rejecting(options.rejection, known, _reduced, seed=options.seed)
     return Probe(
         head=head.calibrated(calibration),
         thresholds=fit_thresholds(
@@ -114,14 +125,19 @@ def refit(statistics: ClassStatistics, remembered: Remembered, schema: LabelSche
             aim=options.aim,
             groups=remembered.groups[tuning],
         ),
-        ood=OodDetector.fit(remembered.embeddings[teaching], folds=folds[teaching]),
+        ood=told.rejection,
         C=None,
         n_folds=len(np.unique(folds[teaching])),
         probabilities=probabilities,
         usable=usable,
-        facts=facts_of(statistics, schema, within.shrinkage),
-        notes=notes_of(statistics, schema, within.shrinkage, calibrated=bool(tuning.any())),
+        facts={**facts_of(statistics, schema, within.shrinkage), **told.facts},
+        notes=(*notes_of(statistics, schema, within.shrinkage, calibrated=bool(tuning.any())), *told.notes),
     )
+
+
+def _reduced(points: Floats, columns: Ints, n_classes: int) -> LinearHead:
+    """Such a head of fewer classes in few directions: what the choice of a rejection fits."""
+    return lda_head(ClassStatistics.of(points, columns), range(n_classes), task=Task.MULTICLASS)
 
 
 def check_possible(schema: LabelSchema, options: ProbeOptions) -> None:

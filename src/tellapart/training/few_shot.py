@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from tellapart.data.splits import group_folds
 from tellapart.errors import Reason, SettingsError
 from tellapart.heads.calibration import Calibration, fit_calibration
+from tellapart.heads.familiar import Familiar
 from tellapart.heads.linear import LinearHead
-from tellapart.heads.ood import OodDetector
 from tellapart.heads.selection import sample_losses
 from tellapart.heads.thresholds import fit_thresholds
 from tellapart.records import LabelSchema, Task
 from tellapart.training.few_shot_candidates import Candidate, Shots, candidates
 from tellapart.training.linear_probe import Probe, ProbeOptions, check_enough, targets_of
+from tellapart.training.rejecting import rejecting
 
 MANY = 50
 """Images of a typical class from which the plain probe with a held-back split serves better."""
@@ -57,12 +58,16 @@ def few_shot(
     judged = [_judge(one, targets, usable, schema.task) for one in candidates(shots)]
     best = min(judged, key=lambda one: one.loss)
     held_out = best.calibration.apply(best.candidate.held_out)
+    head = LinearHead(schema.task, best.candidate.weight, best.candidate.bias, best.calibration)
+    known = Familiar(
+        embeddings, targets, shots.folds, head, best.candidate.held_out, usable, share=options.unknown_share
+    )
     return Probe(
-        head=LinearHead(schema.task, best.candidate.weight, best.candidate.bias, best.calibration),
+        head=head,
         thresholds=fit_thresholds(
             held_out[usable], targets[usable], schema=schema, aim=options.aim, groups=groups[usable]
         ),
-        ood=OodDetector.fit(embeddings, folds=shots.folds),
+        ood=rejecting(options.rejection, known).rejection,
         C=None,
         n_folds=len(np.unique(shots.folds)),
         probabilities=held_out,

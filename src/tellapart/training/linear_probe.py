@@ -18,14 +18,17 @@ from tellapart.data.splits import group_folds
 from tellapart.errors import Reason, TrainingError
 from tellapart.heads.aims import Aim
 from tellapart.heads.calibration import fit_calibration
-from tellapart.heads.linear import ClassWeight, LinearHead
-from tellapart.heads.ood import OodDetector
+from tellapart.heads.familiar import Familiar
+from tellapart.heads.linear import ClassWeight, LinearHead, example_weights, solve
 from tellapart.heads.protocol import Head
 from tellapart.heads.rejection import Rejection
 from tellapart.heads.selection import fit_selected
+from tellapart.heads.solver import Design
 from tellapart.heads.thresholds import Thresholds, fit_thresholds
 from tellapart.records import LabelSchema, Task
 from tellapart.training.label_noise import Doubted, LabelNoise, doubted
+from tellapart.training.rejecting import rejecting
+from tellapart.training.rejection_choice import FitReduced
 
 MAX_FOLDS = 5
 Floats = NDArray[np.float32]
@@ -33,12 +36,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
-    """What a person may ask of a probe: the aim of its thresholds, how much rare classes count, what doubtful labels do."""
+    """What a person may ask of a probe: the aim of its thresholds, how much rare classes count, what doubtful labels do.
+
+    `rejection` names what tells unknown images ("auto": chosen by classes left out), `unknown_share` (0–0.5) the share of
+    images like the training images that it calls unknown.
+    """
 
     aim: Aim
     class_weight: ClassWeight = "balanced"
     seed: int = 0
     label_noise: LabelNoise = "keep"
+    rejection: str = "mahalanobis"
+    unknown_share: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,8 @@ def linear_probe(
         doubts = doubted(embeddings, labels, judged, groups, schema.task, options.label_noise)
         if doubts.weights.min() < 1:
             fitted = _fit(embeddings, targets, folds, schema, options, doubts)
+    known = Familiar(embeddings, targets, folds, fitted.head, fitted.logits, fitted.usable, share=options.unknown_share)
+    told = rejecting(options.rejection, known, _reduced(fitted.C, options), seed=options.seed)
     # Images on which a model surely errs look like wrong labels: a promise that left those out would not hold.
     judging = fitted.usable if options.aim.promises else fitted.trusted
     return Probe(
@@ -92,21 +103,26 @@ def linear_probe(
         thresholds=fit_thresholds(
             fitted.held_out[judging], targets[judging], schema=schema, aim=options.aim, groups=groups[judging]
         ),
-        ood=OodDetector.fit(embeddings, folds=folds),
+        ood=told.rejection,
         C=fitted.C,
         n_folds=n_folds,
         probabilities=fitted.held_out,
         usable=fitted.usable,
         doubted=doubts,
+        facts=told.facts,
+        notes=told.notes,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A calibrated head and its out-of-fold answers; `trusted` bool (n,) are the usable ones whose labels can be believed."""
+    """A calibrated head and its out-of-fold answers, before calibration (`logits`) and after; `trusted` bool (n,) are the
+    usable ones whose labels can be believed.
+    """
 
     head: LinearHead
     C: float
+    logits: Floats
     held_out: Floats
     usable: NDArray[np.bool_]
     trusted: NDArray[np.bool_]
@@ -133,7 +149,21 @@ def _fit(
     trusted = found.usable if doubts is None else found.usable & ~doubts.wrong
     trusted = trusted if trusted.any() else found.usable
     calibration = fit_calibration(found.logits[trusted], targets[trusted], task=schema.task)
-    return _Fitted(head.calibrated(calibration), found.C, calibration.apply(found.logits), found.usable, trusted)
+    return _Fitted(
+        head.calibrated(calibration), found.C, found.logits, calibration.apply(found.logits), found.usable, trusted
+    )
+
+
+def _reduced(C: float, options: ProbeOptions) -> FitReduced:
+    """Fits such a head on fewer classes in few directions, by the same C."""
+
+    def fit(points: Floats, columns: NDArray[np.int64], n_classes: int) -> LinearHead:
+        weight = options.class_weight if isinstance(options.class_weight, str) else None
+        weights = example_weights(columns, task=Task.MULTICLASS, n_classes=n_classes, class_weight=weight)
+        design = Design.of(points, standardise=False)
+        return solve(design, columns, C * weights, task=Task.MULTICLASS, n_classes=n_classes)
+
+    return fit
 
 
 def targets_of(labels: NDArray[np.uint8], task: Task) -> NDArray[np.integer[Any]]:

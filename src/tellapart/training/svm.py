@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from tellapart.data.splits import group_folds
 from tellapart.errors import Reason, SettingsError
 from tellapart.heads.calibration import Calibration, fit_calibration
+from tellapart.heads.familiar import Familiar
 from tellapart.heads.linear import LinearHead, example_weights
-from tellapart.heads.ood import OodDetector
 from tellapart.heads.selection import sample_losses
 from tellapart.heads.thresholds import fit_thresholds
 from tellapart.records import LabelSchema, Task
 from tellapart.training.linear_probe import MAX_FOLDS, Probe, ProbeOptions, check_enough, targets_of
+from tellapart.training.rejecting import rejecting
 
 GRID = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Values of C, from strong to weak regularisation, for features of mean squared length 1."""
@@ -59,12 +60,14 @@ def svm_probe(
     targets, usable = targets_of(labels, schema.task), problem.usable
     calibration = fit_calibration(scores[usable], targets[usable], task=schema.task)
     probabilities = calibration.apply(scores)
+    head = problem.head(C, calibration)
+    known = Familiar(embeddings, targets, folds, head, scores, usable, share=options.unknown_share)
     return Probe(
-        head=problem.head(C, calibration),
+        head=head,
         thresholds=fit_thresholds(
             probabilities[usable], targets[usable], schema=schema, aim=options.aim, groups=groups[usable]
         ),
-        ood=OodDetector.fit(embeddings, folds=folds),
+        ood=rejecting(options.rejection, known).rejection,
         C=C,
         n_folds=len(np.unique(folds)),
         probabilities=probabilities,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,8 +53,13 @@ class Change:
         self._pieces = [] if index is None else [Piece(record, ~live) for record, _, live in index.parts()]
         self._written = 0
 
+    @property
+    def source(self) -> Mapping[str, str]:
+        """Where images and model lie."""
+        return self._manifest.source
+
     def remove(self, rows: NDArray[np.int64]) -> None:
-        """Take rows away; segments of which little is left are written anew."""
+        """Take rows away."""
         gone = np.concatenate([piece.gone for piece in self._pieces] or [np.zeros(0, bool)])
         gone[rows] = True
         ends = np.cumsum([piece.record.n for piece in self._pieces])[:-1]
@@ -62,7 +67,7 @@ class Change:
         self._pieces = [replace(piece, gone=part) for piece, part in zip(self._pieces, parts, strict=True)]
 
     def compact(self) -> None:
-        """Write segments anew of which too much is gone."""
+        """Write segments anew of which too much is gone: after what was added, whose segment is whole."""
         sparse = after_removing([piece.part for piece in self._pieces])
         kept = []
         for number, piece in enumerate(self._pieces):

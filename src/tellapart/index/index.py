@@ -20,8 +20,8 @@ from tellapart.index.where import mask_expression
 if TYPE_CHECKING:
     import polars as pl
 
-# Opening meets a change now and then; three changes while one index is being opened, it does not.
-_ATTEMPTS = 3
+# Opening takes milliseconds and meets a change now and then; so many in a row it does not.
+_ATTEMPTS = 10
 
 
 class Index:

@@ -74,6 +74,8 @@ def open_segment(folder: Path, segment: SegmentRecord) -> Searcher:
         opened = KINDS[segment.kind].open(inside, segment.parameters)
         n = len(opened.vectors)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError) as exc:
+        for name in segment.files:
+            (inside / name).stat()  # gone since its size was compared: faiss says so in a RuntimeError
         raise damaged(folder, f"{segment.name} cannot be opened ({str(exc)[-200:]})") from exc
     if n != segment.n:
         raise damaged(folder, f"{segment.name} holds {n:,} vectors, {segment.n:,} were expected")

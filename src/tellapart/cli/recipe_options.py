@@ -20,6 +20,7 @@ LOSSES = (
     "supervised_contrastive",
 )
 SAMPLERS = ("shuffle", "balanced", "square_root")
+REJECTIONS = ("auto", "mahalanobis", "class_distance", "relative_distance", "energy")
 TUNINGS = ("full", "last_stages", "head_then_all", "lora", "head")
 
 # Variables of the options that stand for one field each.
@@ -31,6 +32,8 @@ FIELDS = {
     "aim": ("aim",),
     "class_weight": ("class_weight",),
     "label_noise": ("label_noise",),
+    "rejection": ("rejection",),
+    "unknown_share": ("unknown_share",),
     "head": ("head",),
     "start": ("finetune", "start"),
     "tune": ("finetune", "tune"),
@@ -106,6 +109,17 @@ RECIPE = gathered(
             "--label-noise",
             ("keep", "drop", "downweight"),
             "Labels that are probably wrong count, are left out, or count less.  [default: keep]",
+        ),
+        _choice(
+            "--rejection",
+            REJECTIONS,
+            "What tells unknown images; auto leaves classes out in turn to choose.  [default: auto]",
+        ),
+        click.option(
+            "--unknown-share",
+            type=float,
+            metavar="SHARE",
+            help="Share of images like the training images that is called unknown.  [default: 0.01]",
         ),
         _choice("--head", ("logistic", "svm"), "What reads the features of hog and sift.  [default: logistic]"),
     ),

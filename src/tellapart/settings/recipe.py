@@ -231,5 +231,11 @@ class Recipe(_Section):
     label_noise: Literal["keep", "drop", "downweight"] = Field(
         default="keep", description="Whether labels that are probably wrong count, are left out, or count less."
     )
+    rejection: Literal["auto", "mahalanobis", "class_distance", "relative_distance", "energy"] = Field(
+        default="auto", description="What tells unknown images; auto: chosen by leaving classes out in turn."
+    )
+    unknown_share: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.01, description="Share of images like the training images that is called unknown."
+    )
     head: Literal["logistic", "svm"] = Field(default="logistic", description="hog and sift: what reads their features.")
     finetune: Finetune = Finetune()

@@ -62,6 +62,8 @@ _HEEDED_BY: dict[str, tuple[str, ...]] = {
     "backbone": ("probe", "finetune", "few-shot", "dynamic"),
     "head": ("hog", "sift"),
     "label_noise": ("probe", "few-shot", "dynamic", "hog", "sift"),
+    "rejection": ("probe", "few-shot", "dynamic", "hog", "sift"),
+    "unknown_share": ("probe", "few-shot", "dynamic", "hog", "sift"),
 }
 
 

@@ -127,6 +127,7 @@ class Fitting:
             "C": probe.C,
             "class_weight": str(self.options.class_weight or "none"),
             "label_noise": self.options.label_noise,
+            "unknown_share": self.options.unknown_share,
             **probe.facts,
         }
         return self.assemble(name, probe, head), probe

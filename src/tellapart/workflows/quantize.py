@@ -18,6 +18,7 @@ from tellapart.backbones.quantize import quantize as quantize_backbone
 from tellapart.classifier.classifier import Classifier
 from tellapart.classifier.folder import check_target
 from tellapart.classifier.golden import record
+from tellapart.classifier.head_file import kinds_of
 from tellapart.classifier.storage import load, load_enclosures
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError, ImageError, ModelError, Reason, SettingsError, TrainingError
@@ -195,7 +196,10 @@ class _Home:
         card = self.parent.card
         weight: ClassWeight = "balanced" if card.head.get("class_weight") == "balanced" else None
         noise = label_noise(str(card.head.get("label_noise", "keep")))
-        return ProbeOptions(self.parent.thresholds.aim, weight, int(card.training.get("seed", 0)), noise)
+        share = float(card.head.get("unknown_share", 0.01))
+        rejection = kinds_of(card)["rejection"]
+        seed = int(card.training.get("seed", 0))
+        return ProbeOptions(self.parent.thresholds.aim, weight, seed, noise, rejection, share)
 
     def compared(self, fitting: Fitting, held: HeldBack, seed: int) -> tuple[Comparison, ...]:
         """int8 against float in accuracy and macro F1, on the images that judge."""

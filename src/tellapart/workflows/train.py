@@ -64,6 +64,8 @@ def train(
     costs: str | Path | None = None,
     class_weight: str | None = None,
     label_noise: str | None = None,
+    rejection: str | None = None,
+    unknown_share: float | None = None,
     split: str = "grouped",
     name: str | None = None,
     golden: int = 6,
@@ -86,13 +88,14 @@ def train(
     named beside it has the last word: `method`, `backbone` (a name or file as `load_backbone` takes it), `size` in pixels or
     `preprocess`, `aim` (best_f1, precision>=p, recall>=r, least_cost with a cost table `costs`, argmax), `class_weight`
     ("balanced", "none") and `label_noise`, what labels of the training split do that are probably wrong ("keep" counting,
-    "drop" out, "downweight"). `store` is where added backbones are kept (None: the user's cache folder). `split` is
-    "grouped", or "random" to see what a leaking split would have promised. `golden` images are kept in the model to
-    verify it. `resume` goes on with an unfinished fine-tuning or search beside `output`, `restart` throws it away. `search`
-    trials, or trials for `search_minutes`, look for the best of what the recipe leaves open first; they are judged on the
-    validation images, and the model that is trained by what they found on the test images. `provider` is
-    "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between runs. The result
-    carries its evaluation and its report.
+    "drop" out, "downweight"), `rejection`, what tells unknown images ("auto" chooses, docs/unknowns.md), and the
+    `unknown_share` (0–0.5) of images like the training images that it calls unknown. `store` is where added backbones are
+    kept (None: the user's cache folder). `split` is "grouped", or "random" to see what a leaking split would have
+    promised. `golden` images are kept in the model to verify it. `resume` goes on with an unfinished fine-tuning or
+    search beside `output`, `restart` throws it away. `search` trials, or trials for `search_minutes`, look for the best
+    of what the recipe leaves open first; they are judged on the validation images, and the model that is trained by what
+    they found on the test images. `provider` is "cpu", "cuda", "openvino" or "auto". `cache_dir` keeps embeddings between
+    runs. The result carries its evaluation and its report.
 
     Raises:
         DataError, TrainingError, SettingsError, SpecError, BackboneError, ModelError: each with its reason code.
@@ -110,6 +113,8 @@ def train(
         aim=aim,
         class_weight=class_weight,
         label_noise=label_noise,
+        rejection=rejection,
+        unknown_share=unknown_share,
     )
     method_used = METHODS[asked.method]
     budget = _budget(asked, search, search_minutes)
@@ -123,6 +128,8 @@ def train(
         None if asked.class_weight == "none" else asked.class_weight,
         seed,
         asked.label_noise,
+        asked.rejection,
+        asked.unknown_share,
     )
     began = time.perf_counter()
     network = load_backbone(method_used.backbone or frozen_backbone(asked), provider=provider, store=store)

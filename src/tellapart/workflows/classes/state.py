@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.classifier.classifier import Answers, Classifier
+from tellapart.classifier.head_file import kinds_of
 from tellapart.errors import ModelError, Reason
 from tellapart.heads.class_statistics import ClassStatistics
 from tellapart.heads.thresholds import Thresholds, decide
@@ -102,7 +103,13 @@ def options_of(classifier: Classifier) -> ProbeOptions:
     card = classifier.card
     weight = card.head.get("class_weight", "balanced")
     aim = Thresholds.from_json(card.thresholds).aim
-    return ProbeOptions(aim, None if weight == "none" else "balanced", int(card.training.get("seed", 0)))
+    return ProbeOptions(
+        aim,
+        None if weight == "none" else "balanced",
+        int(card.training.get("seed", 0)),
+        rejection=kinds_of(card)["rejection"],
+        unknown_share=float(card.head.get("unknown_share", 0.01)),
+    )
 
 
 def fitted(statistics: ClassStatistics, rows: Rows, schema: LabelSchema, options: ProbeOptions) -> Probe:

@@ -167,7 +167,7 @@ def test_many_classes_are_tuned_on_a_share_of_the_answers(monkeypatch: pytest.Mo
     probe = trained(x, y)
     assert probe.usable.all()
     assert sum(probe.thresholds.support) == 100
-    monkeypatch.setattr("tellapart.training.dynamic._LARGE", 1)
+    monkeypatch.setattr("tellapart.training.cross_fit._LARGE", 1)
     assert trained(x, y).n_folds == 2
 
 

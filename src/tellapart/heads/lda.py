@@ -171,13 +171,14 @@ def _chosen(statistics: ClassStatistics, label_ids: Sequence[int], task: Task) -
     if task is Task.MULTILABEL:
         message = "class statistics are of one label per image, and this task has several: take another method"
         raise SettingsError(Reason.BAD_SETTING, message)
-    unknown = [one for one in label_ids if one not in statistics.ids]
+    at = {one: row for row, one in enumerate(statistics.ids)}
+    unknown = [one for one in label_ids if one not in at]
     if unknown or not statistics.counts.any():
         what = f"no class of the id {unknown[0]}" if unknown else "no image"
         raise SettingsError(
             Reason.BAD_SETTING, f"the class statistics have {what}, so there is no head to make of them"
         )
-    rows = [statistics.ids.index(one) for one in label_ids]
+    rows = [at[one] for one in label_ids]
     return statistics.counts[rows], statistics.means[rows]
 
 

@@ -6,51 +6,34 @@ training, later those that the model remembers. Each of them is answered by a he
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.stratify import scramble
 from tellapart.errors import Reason, SettingsError
 from tellapart.heads.calibration import Calibration
 from tellapart.heads.class_statistics import ClassStatistics
 from tellapart.heads.familiar import Familiar
 from tellapart.heads.lda import WithinCovariance, lda_head
-from tellapart.heads.linear import ClassWeight, LinearHead
+from tellapart.heads.linear import LinearHead
 from tellapart.heads.temperature import fit_temperature, margin
-from tellapart.heads.thresholds import fit_thresholds
+from tellapart.heads.thresholds import Thresholds, fit_thresholds
 from tellapart.records import LabelSchema, Task
+from tellapart.training.cross_fit import CrossFit, Remembered
 from tellapart.training.dynamic_facts import facts_of, notes_of
-from tellapart.training.linear_probe import MAX_FOLDS, Probe, ProbeOptions, check_enough, targets_of
-from tellapart.training.rejecting import rejecting
+from tellapart.training.linear_probe import Probe, ProbeOptions, check_enough, targets_of
+from tellapart.training.rejecting import Rejecting, rejecting
+
+__all__ = ["Remembered", "check_possible", "dynamic_probe", "refit", "statistics_of"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
-# Multiplications of one head from which two folds do: with ten thousand classes each head takes seconds.
-_LARGE = 1e10
-# Answers (images times classes) that thresholds and calibration are fitted on, at most: 2^24 float64 are 128 MiB.
-_ANSWERS = 1 << 24
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
-    """Images of which vectors are kept: embeddings float32 (m, d), label column int64 (m,) in the order of the schema,
-    groups int64 (m,), split names (m,). All but those of the split "test" are in the statistics.
-    """
-
-    embeddings: Floats
-    columns: Ints
-    groups: Ints
-    splits: tuple[str, ...]
-
-    @property
-    def teaches(self) -> Bools:
-        """bool (m,): in the statistics."""
-        return np.asarray(np.array(self.splits, dtype=object) != "test", bool)
+# Answers (images times classes) that thresholds and calibration are fitted on, at most: 2^23 float64 are 64 MiB.
+_ANSWERS = 1 << 23
+_ROWS = 1024
 
 
 def dynamic_probe(
@@ -92,47 +75,52 @@ def refit(statistics: ClassStatistics, remembered: Remembered, schema: LabelSche
             statistics.
     """
     check_possible(schema, options)
-    if missing := [label.id for label in schema.labels if label.id not in statistics.ids]:
-        statistics = statistics.joined(ClassStatistics.empty(statistics.n_features, missing))
-    fit = _Fit(statistics, remembered, schema)
-    fit.check()
-    within = WithinCovariance.of(statistics)
-    head = fit.head(statistics, within)
+    fit = CrossFit.of(statistics, remembered, schema)
+    within = WithinCovariance.of(fit.statistics)
+    head = fit.head(fit.statistics, within)
     folds = fit.folds(options.seed)
     logits, usable = fit.held_out(folds, head)
-    judging = usable & remembered.teaches
-    tuning = _share(judging, logits.shape[1])
-    priors = fit.priors(options.class_weight)
-    calibration = _calibrated(logits, remembered.columns, tuning, head, remembered.embeddings, priors)
-    probabilities = calibration.apply(logits)
-    teaching = remembered.teaches
-    known = Familiar(
-        remembered.embeddings[teaching],
-        remembered.columns[teaching],
-        folds[teaching],
-        head,
-        logits[teaching],
-        usable[teaching],
-        share=options.unknown_share,
-    )
-    told = rejecting(options.rejection, known, _reduced, seed=options.seed)
+    tuning = _share(usable & remembered.teaches, len(schema.labels))
+    calibration = _calibrated(logits, remembered, tuning, head, fit.priors(options.class_weight))
+    probabilities = _applied(calibration, logits)
+    told = _rejection(remembered, folds, head, logits, usable, options)
+    notes = notes_of(fit.statistics, schema, within.shrinkage, calibrated=bool(tuning.any()))
     return Probe(
         head=head.calibrated(calibration),
-        thresholds=fit_thresholds(
-            probabilities[tuning],
-            remembered.columns[tuning],
-            schema=schema,
-            aim=options.aim,
-            groups=remembered.groups[tuning],
-        ),
+        thresholds=_thresholds(probabilities, remembered, tuning, schema, options),
         ood=told.rejection,
         C=None,
-        n_folds=len(np.unique(folds[teaching])),
+        n_folds=len(np.unique(folds[folds >= 0])),
         probabilities=probabilities,
         usable=usable,
-        facts={**facts_of(statistics, schema, within.shrinkage), **told.facts},
-        notes=(*notes_of(statistics, schema, within.shrinkage, calibrated=bool(tuning.any())), *told.notes),
+        facts={**facts_of(fit.statistics, schema, within.shrinkage), **told.facts},
+        notes=(*notes, *told.notes),
     )
+
+
+def _thresholds(
+    probabilities: Floats, images: Remembered, tuning: Bools, schema: LabelSchema, options: ProbeOptions
+) -> Thresholds:
+    return fit_thresholds(
+        probabilities[tuning], images.columns[tuning], schema=schema, aim=options.aim, groups=images.groups[tuning]
+    )
+
+
+def _rejection(
+    images: Remembered, folds: Ints, head: LinearHead, logits: Floats, usable: Bools, options: ProbeOptions
+) -> Rejecting:
+    # A slice copies nothing: of ten thousand classes the answers alone are 400 MB.
+    rows = slice(None) if images.teaches.all() else images.teaches
+    parts = (images.embeddings[rows], images.columns[rows], folds[rows], head, logits[rows], usable[rows])
+    return rejecting(options.rejection, Familiar(*parts, share=options.unknown_share), _reduced, seed=options.seed)
+
+
+def _applied(calibration: Calibration, logits: Floats) -> Floats:
+    """By blocks of rows, for the same reason."""
+    probabilities = np.empty_like(logits)
+    for start in range(0, len(logits), _ROWS):
+        probabilities[start : start + _ROWS] = calibration.apply(logits[start : start + _ROWS])
+    return probabilities
 
 
 def _reduced(points: Floats, columns: Ints, n_classes: int) -> LinearHead:
@@ -160,80 +148,6 @@ def check_possible(schema: LabelSchema, options: ProbeOptions) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """Statistics, and the images by which heads of them are judged."""
-
-    statistics: ClassStatistics
-    images: Remembered
-    schema: LabelSchema
-
-    @property
-    def ids(self) -> Ints:
-        return np.array([label.id for label in self.schema.labels], np.int64)
-
-    @property
-    def counts(self) -> Ints:
-        """Images in the statistics by column."""
-        return np.asarray(self.statistics.counts[np.searchsorted(np.array(self.statistics.ids), self.ids)])
-
-    def check(self) -> None:
-        """Raise `SettingsError` where more images are remembered than were ever added."""
-        taught = np.bincount(self.images.columns[self.images.teaches], minlength=len(self.ids))
-        for name, n, known in zip(self.schema.names, taught.tolist(), self.counts.tolist(), strict=True):
-            if n > known:
-                message = (
-                    f"{n:,} images of {name!r} are remembered from the training, and the statistics have {known:,}"
-                )
-                raise SettingsError(Reason.BAD_SETTING, message)
-
-    def head(self, statistics: ClassStatistics, within: WithinCovariance | None = None) -> LinearHead:
-        return lda_head(statistics, self.ids.tolist(), task=self.schema.task, within=within)
-
-    def priors(self, class_weight: ClassWeight) -> Doubles:
-        """How likely each class is beforehand (k,): all alike, or as their images; a class without is as if it had one."""
-        if class_weight == "balanced":
-            return np.full(len(self.ids), 1 / len(self.ids))
-        shares = np.maximum(self.counts, 1)
-        return np.asarray(shares / shares.sum())
-
-    def folds(self, seed: int) -> Ints:
-        """The fold of each image, int64 (m,), -1 for the test split: groups stay whole, classes are dealt out evenly.
-
-        (`data.splits.group_folds` counts every class in every group: too much for ten thousand classes.)
-        """
-        folds, teaching = np.full(len(self.images.columns), -1, np.int64), np.flatnonzero(self.images.teaches)
-        names, first, of = np.unique(self.images.groups[teaching], return_index=True, return_inverse=True)
-        order = np.lexsort((scramble(names, seed), self.images.columns[teaching][first]))
-        dealt = np.empty(len(names), np.int64)
-        dealt[order] = np.arange(len(names)) % self._n_folds(len(names))
-        folds[teaching] = dealt[of.reshape(-1)]
-        return folds
-
-    def _n_folds(self, n_groups: int) -> int:
-        large = float(self.statistics.n_features) ** 2 * len(self.schema.labels) > _LARGE
-        return max(min(2 if large else MAX_FOLDS, n_groups), 1)
-
-    def held_out(self, folds: Ints, head: LinearHead) -> tuple[Floats, Bools]:
-        """Logits (m, k) of heads that have not seen the image, and where they mean something."""
-        logits = np.zeros((len(folds), len(self.schema.labels)), np.float32)
-        usable = np.ones(len(folds), bool)
-        for part, rest in self._parts(folds):
-            known = rest.counts[np.searchsorted(np.array(rest.ids), self.ids[self.images.columns[part]])] > 0
-            usable[part] = known
-            if known.any():
-                logits[part] = self.head(rest).logits(self.images.embeddings[part])
-        test = folds < 0
-        if test.any():
-            logits[test] = head.logits(self.images.embeddings[test])
-        return logits, usable
-
-    def _parts(self, folds: Ints) -> Iterator[tuple[Bools, ClassStatistics]]:
-        for fold in np.unique(folds[folds >= 0]):
-            part = folds == fold
-            yield part, self.statistics.removing(self.images.embeddings[part], self.ids[self.images.columns[part]])
-
-
 def _share(judging: Bools, n_classes: int) -> Bools:
     """An even share of images where there are too many answers for one matrix."""
     rows = np.flatnonzero(judging)
@@ -245,15 +159,13 @@ def _share(judging: Bools, n_classes: int) -> Bools:
     return chosen
 
 
-def _calibrated(
-    logits: Floats, columns: Ints, tuning: Bools, head: LinearHead, own: Floats, priors: Doubles
-) -> Calibration:
+def _calibrated(logits: Floats, images: Remembered, tuning: Bools, head: LinearHead, priors: Doubles) -> Calibration:
     """By a temperature alone: the classes' shares are stated, for those of what is remembered say nothing.
 
-    Where no answer can calibrate, the head's answers to its `own` images are made to mean little.
+    Where no answer can calibrate, the head's answers to its own images are made to mean little.
     """
     if tuning.any():
         balanced = bool(np.ptp(priors) == 0)
-        return fit_temperature(logits[tuning], columns[tuning], task=head.task, priors=priors, balanced=balanced)
+        return fit_temperature(logits[tuning], images.columns[tuning], task=head.task, priors=priors, balanced=balanced)
     plain = Calibration.identity(head.task, head.n_classes)
-    return replace(plain, temperature=plain.temperature * np.float32(max(margin(head.logits(own)), 1.0)))
+    return replace(plain, temperature=plain.temperature * np.float32(max(margin(head.logits(images.embeddings)), 1.0)))

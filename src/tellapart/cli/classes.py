@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.classes_data import add, consolidate, split, translate
-from tellapart.cli.classes_options import PICTURES, PREVIEW, shown
+from tellapart.cli.classes_options import PICTURES, PREVIEW, SHEET, shown
 from tellapart.cli.environment import decode_limits, provider
 from tellapart.cli.options import JSON, MODEL
 from tellapart.cli.output import plain, pretty
@@ -55,8 +55,17 @@ def rename(model: Path, old: str, new: str, preview: bool, pictures: Path | None
 @click.option("--into", required=True, metavar="NAME", help="What the one class is called; may be one of theirs.")
 @PREVIEW
 @PICTURES
+@SHEET
 @JSON
-def merge(model: Path, names: tuple[str, ...], into: str, preview: bool, pictures: Path | None, as_json: bool) -> None:
+def merge(
+    model: Path,
+    names: tuple[str, ...],
+    into: str,
+    preview: bool,
+    pictures: Path | None,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
     """Make one class of two or more."""
     from tellapart.workflows.classes.merge import merge_classes
 
@@ -71,7 +80,7 @@ def merge(model: Path, names: tuple[str, ...], into: str, preview: bool, picture
             limits=decode_limits(),
             progress=seen,
         )
-    shown(change, as_json=as_json)
+    shown(change, as_json=as_json, sheet=sheet, pictures=pictures)
 
 
 @classes.command()
@@ -79,8 +88,9 @@ def merge(model: Path, names: tuple[str, ...], into: str, preview: bool, picture
 @click.argument("name")
 @PREVIEW
 @PICTURES
+@SHEET
 @JSON
-def retire(model: Path, name: str, preview: bool, pictures: Path | None, as_json: bool) -> None:
+def retire(model: Path, name: str, preview: bool, pictures: Path | None, sheet: Path | None, as_json: bool) -> None:
     """Take a class out of the model. Its images are answered with another class or "unknown" from then on."""
     from tellapart.workflows.classes.retire import retire_class
 
@@ -94,20 +104,22 @@ def retire(model: Path, name: str, preview: bool, pictures: Path | None, as_json
             limits=decode_limits(),
             progress=seen,
         )
-    shown(change, as_json=as_json)
+    shown(change, as_json=as_json, sheet=sheet, pictures=pictures)
 
 
 @classes.command()
 @MODEL
 @click.option("--to", type=int, metavar="VERSION", help="The version to bring back.  [default: before the last change]")
 @PREVIEW
+@PICTURES
+@SHEET
 @JSON
-def undo(model: Path, to: int | None, preview: bool, as_json: bool) -> None:
+def undo(model: Path, to: int | None, preview: bool, pictures: Path | None, sheet: Path | None, as_json: bool) -> None:
     """Bring an earlier version of the classes back: the same answers under the same model id, as a new version."""
     from tellapart.workflows.classes.undo import undo_change
 
     change = undo_change(model, to=to, preview=preview, provider=provider(), limits=decode_limits())
-    shown(change, as_json=as_json)
+    shown(change, as_json=as_json, sheet=sheet, pictures=pictures)
 
 
 @classes.command("list")

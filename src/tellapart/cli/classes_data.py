@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tellapart.cli.classes_options import MIN_IMAGES, PICTURES, PREVIEW, shown
+from tellapart.cli.classes_options import MIN_IMAGES, PICTURES, PREVIEW, SHEET, shown
 from tellapart.cli.environment import cache_dir, decode_limits, provider
 from tellapart.cli.options import JSON, MODEL, NO_CACHE, PATH, WORKERS
 from tellapart.cli.output import note, plain, pretty
@@ -20,6 +20,7 @@ from tellapart.cli.reading import READING_FOR_MODEL, Reading
 @PREVIEW
 @MIN_IMAGES
 @PICTURES
+@SHEET
 @READING_FOR_MODEL
 @WORKERS
 @NO_CACHE
@@ -30,6 +31,7 @@ def add(
     preview: bool,
     min_images: int,
     pictures: Path | None,
+    sheet: Path | None,
     reading: Reading,
     workers: int,
     no_cache: bool,
@@ -52,7 +54,7 @@ def add(
             limits=decode_limits(),
             progress=seen,
         )
-    shown(change, as_json=as_json)
+    shown(change, as_json=as_json, sheet=sheet, pictures=pictures)
 
 
 @click.command()
@@ -62,6 +64,7 @@ def add(
 @PREVIEW
 @MIN_IMAGES
 @PICTURES
+@SHEET
 @READING_FOR_MODEL
 @WORKERS
 @NO_CACHE
@@ -73,6 +76,7 @@ def split(
     preview: bool,
     min_images: int,
     pictures: Path | None,
+    sheet: Path | None,
     reading: Reading,
     workers: int,
     no_cache: bool,
@@ -96,7 +100,7 @@ def split(
             limits=decode_limits(),
             progress=seen,
         )
-    shown(change, as_json=as_json)
+    shown(change, as_json=as_json, sheet=sheet, pictures=pictures)
 
 
 @click.command()

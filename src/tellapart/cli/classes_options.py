@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tellapart.cli.options import PATH, flag
-from tellapart.cli.output import note, plain, pretty
+from tellapart.cli.output import destination, note, plain, pretty
 
 if TYPE_CHECKING:
     from tellapart.workflows.classes.change import Change
@@ -17,8 +18,9 @@ PICTURES = click.option(
     "--pictures",
     type=PATH,
     metavar="FOLDER",
-    help="Where the images lie that the model was trained on, for the pictures of its report.",
+    help="Where the images lie that the model was trained on, for the pictures of report and sheet.",
 )
+SHEET = click.option("--sheet", type=PATH, metavar="HTML", help="Page with pictures of answers that change to write.")
 MIN_IMAGES = click.option(
     "--min-images",
     type=click.IntRange(min=1),
@@ -28,14 +30,21 @@ MIN_IMAGES = click.option(
 )
 
 
-def shown(change: Change, *, as_json: bool) -> None:
-    """Print a change."""
+def shown(change: Change, *, as_json: bool, sheet: Path | None = None, pictures: Path | None = None) -> None:
+    """Print a change, and write its sheet where one is asked for."""
     from tellapart.workflows.classes.wording import lines_of
 
+    if sheet is not None:
+        from tellapart.workflows.classes.sheet import sheet as page
+
+        with destination(sheet) as stream:
+            stream.write(page(change, pictures=pictures))
     if as_json:
         print(pretty(change.to_json()))
         return
     print("\n".join(map(plain, lines_of(change))))
+    if sheet is not None:
+        note(f"\nsheet   {sheet}")
     if change.preview:
         note("\nrun it again without --preview to make the change")
     else:

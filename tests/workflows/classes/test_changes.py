@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,17 @@ from tests.workflows.classes.models import dynamic_model, model_of_two, more_ima
 from tellapart.classifier.storage import load, load_enclosures, read_card
 from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError, ModelError, Reason, SettingsError, TellapartError, TrainingError
+from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.evaluation import evaluate as evaluate_arrays
+from tellapart.heads.aims import Aim, CostTable
 from tellapart.heads.class_statistics import ClassStatistics
-from tellapart.records import Label, Task
+from tellapart.records import Label, LabelSchema, Task
 from tellapart.training.class_file import CLASSES, from_bytes
 from tellapart.workflows.classes.add import add_classes
 from tellapart.workflows.classes.live import opened
 from tellapart.workflows.classes.merge import merge_classes
 from tellapart.workflows.classes.rename import rename_class
+from tellapart.workflows.classes.renamed import renamed_evaluation, renamed_schema
 from tellapart.workflows.classes.retire import retire_class
 from tellapart.workflows.classes.rows import Rows
 from tellapart.workflows.classes.split import split_class
@@ -284,6 +289,9 @@ def test_any_model_can_rename(tmp_path: Path) -> None:
     assert after.evaluation.labels == ("blue", "emerald", "red")
     assert b"emerald" in load_enclosures(model).report
     assert b">green<" not in load_enclosures(model).report
+    assert "emerald" in " ".join(after.evaluation.advice.sentences)
+    assert "green" not in " ".join(after.evaluation.advice.sentences)
+    assert after.evaluation.headline == before.evaluation.headline  # type: ignore[union-attr]
     assert_whole(model)
     undo_change(model)
     assert load(model).card.model_id == before.card.model_id
@@ -291,11 +299,34 @@ def test_any_model_can_rename(tmp_path: Path) -> None:
     assert_whole(model)
 
 
+def as_read(evaluation: Evaluation) -> Evaluation:
+    """With its figures rounded as evaluation.json has them."""
+    return Evaluation.from_json(evaluation.to_json())
+
+
+def test_a_renamed_label_of_several_is_named_everywhere() -> None:
+    schema = LabelSchema.from_names(["cap", "cap on", "label"], task=Task.MULTILABEL)
+    targets = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], np.uint8)
+    found = evaluate_arrays(np.full((3, 3), 0.4), targets, schema)
+    assert "Not one image of label is in" in found.advice.sentences[-2]
+    assert "Fewer than 20 images of cap (2), cap on (2): " in found.advice.sentences[-1]
+    data = json.dumps(found.to_json()).encode()
+    new = renamed_schema(schema, schema.labels[0], "lid")
+    told = renamed_evaluation(data, lambda name: "lid" if name == "cap" else name, new, Aim("argmax"))
+    assert told == as_read(evaluate_arrays(np.full((3, 3), 0.4), targets, new))
+
+
+def test_renaming_an_evaluation_is_evaluating_with_the_other_name() -> None:
+    schema = LabelSchema.from_names(["bad", "good"], task=Task.BINARY)
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
+    columns = np.array([0, 1, 1, 1])
+    data = json.dumps(evaluate_arrays(p, columns, schema).to_json()).encode()
+    new = renamed_schema(schema, schema.labels[0], "scratched")
+    told = renamed_evaluation(data, lambda name: "scratched" if name == "bad" else name, new, Aim("argmax"))
+    assert told == as_read(evaluate_arrays(p, columns, new))
+
+
 def test_renaming_the_positive_class_and_a_cost_table(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from tellapart.heads.aims import Aim, CostTable
-
     model = model_of_two(tmp_path)
     loaded = load(model)
     aim = Aim.parse("least_cost", costs=CostTable.of({"bad": {"good": 9.0}}))

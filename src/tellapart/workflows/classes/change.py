@@ -23,7 +23,7 @@ from tellapart.workflows.classes.describe import described
 from tellapart.workflows.classes.effect import Effect, effect
 from tellapart.workflows.classes.history import HISTORY, Entry, History, Mapped
 from tellapart.workflows.classes.live import Live, alone, opened
-from tellapart.workflows.classes.rows import Rows
+from tellapart.workflows.classes.rows import ROW, Rows
 from tellapart.workflows.classes.state import State, fitted, options_of
 from tellapart.workflows.classes.versions import GONE, kept_rows, kept_versions, read_gone
 from tellapart.workflows.facts import versions
@@ -72,7 +72,10 @@ class Draft:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """A change that was made, or only looked at: `model_id` is None for a preview, `effect` for a change of names."""
+    """A change that was made, or only looked at: `model_id` is None for a preview, `effect` for a change of names.
+
+    `paths` say where images lie that came with the change, by their id.
+    """
 
     model: str
     operation: str
@@ -85,6 +88,7 @@ class Change:
     refusals: tuple[Refusal, ...]
     effect: Effect | None
     classifier: Classifier
+    paths: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def preview(self) -> bool:
@@ -211,6 +215,7 @@ def _ours(name: str) -> bool:
 
 
 def _told(live: Live, draft: Draft, found: Effect, classifier: Classifier, model_id: str | None) -> Change:
+    ids = dict(zip(draft.rows.table[ROW].to_list(), draft.rows.ids, strict=True))
     return Change(
         model=str(live.path),
         operation=draft.operation,
@@ -223,6 +228,7 @@ def _told(live: Live, draft: Draft, found: Effect, classifier: Classifier, model
         refusals=draft.refusals,
         effect=found,
         classifier=classifier,
+        paths={ids[row]: path for row, path in draft.paths.items()},
     )
 
 

@@ -90,7 +90,8 @@ def _renamed(live: Live, label: Label, name: str, pictures: Path | None) -> Clas
         created_at=now(),
     )
     changed = replace(classifier, card=card, thresholds=thresholds)
-    report = _report(changed, renamed_evaluation(enclosures.evaluation, rename), pictures)
+    evaluation = renamed_evaluation(enclosures.evaluation, rename, schema, thresholds.aim)
+    report = _report(changed, evaluation, pictures)
     reference = _reference(enclosures, {label.name: name})
     return changed.enclosing(replace(enclosures, reference=reference, evaluation=report.evaluation, report=report.html))
 

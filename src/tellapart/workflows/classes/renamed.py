@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from tellapart.classifier.card import ModelCard
+from tellapart.evaluation.advice import Advice, advise
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.mistakes import Case, Cases
+from tellapart.evaluation.scored import score
 from tellapart.heads.aims import Aim, CostTable
 from tellapart.heads.thresholds import Thresholds
 from tellapart.records import Label, LabelSchema, Task
+from tellapart.workflows.costs import cost_matrix
 
 Rename = Callable[[str], str]
 
@@ -41,8 +47,8 @@ def renamed_facts(card: ModelCard, rename: Rename) -> dict[str, Any]:
     return data
 
 
-def renamed_evaluation(data: bytes, rename: Rename) -> Evaluation | None:
-    """evaluation.json with the other name, None where there is none."""
+def renamed_evaluation(data: bytes, rename: Rename, schema: LabelSchema, aim: Aim) -> Evaluation | None:
+    """evaluation.json with the other name, None where there is none; `schema` and `aim` are the new ones."""
     if not data:
         return None
     found = Evaluation.from_json(json.loads(data))
@@ -61,7 +67,31 @@ def renamed_evaluation(data: bytes, rename: Rename) -> Evaluation | None:
             thresholds=tuple(replace(one, label=rename(one.label)) for one in curves.thresholds),
         ),
         cases=_renamed_cases(found.cases, rename),
+        advice=_advice(found, schema, aim, rename),
     )
+
+
+def _advice(found: Evaluation, schema: LabelSchema, aim: Aim, rename: Rename) -> Advice:
+    """What it says of classes by name; but for several labels per image it rests on the number of images alone."""
+    if schema.task is Task.MULTILABEL:
+        named = [(name, rename(name)) for name in found.labels if rename(name) != name]
+        sentences = tuple(_counted(one, named) for one in found.advice.sentences)
+        return replace(found.advice, sentences=sentences)
+    counts = [one.support for one in found.per_class]
+    targets = np.repeat(np.eye(len(counts), dtype=bool), counts, axis=0)
+    nothing = np.zeros(targets.shape)
+    return advise(score(nothing, targets.argmax(axis=1), schema, decisions=nothing > 0, costs=cost_matrix(aim, schema)))
+
+
+def _counted(sentence: str, named: list[tuple[str, str]]) -> str:
+    """A sentence that lists labels, as `advice` writes it, with the other name."""
+    if not sentence.startswith(("Not one image of ", "Fewer than 20 images of ")):
+        return sentence
+    for old, new in named:
+        found = re.search(rf" {re.escape(old)}(?=[ ,])", sentence)
+        if found is not None:
+            sentence = f"{sentence[: found.start()]} {new}{sentence[found.end() :]}"
+    return sentence
 
 
 def _renamed_cases(cases: Cases, rename: Rename) -> Cases:

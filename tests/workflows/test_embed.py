@@ -15,7 +15,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import BackboneError, DataError, Reason, SettingsError, TellapartError
 from tellapart.index.vectors import Vectors
 from tellapart.records import Roi, Sample
-from tellapart.workflows.embed import embed, normalised
+from tellapart.workflows.embed import embed
 from tellapart.workflows.embedding import Embedder, embed_dataset
 
 
@@ -110,11 +110,6 @@ def test_memory_is_that_of_the_vectors(tmp_path: Path) -> None:
     tracemalloc.stop()
     # Samples and jobs of 2,000 images take about 1.5 MB; a thumbnail of each would take another 8 MB.
     assert peak < vectors.vectors.nbytes + 4_000_000
-
-
-def test_a_vector_of_zeros_stays_one() -> None:
-    found = normalised(np.array([[3, 4], [0, 0], [1e-30, 0]], np.float32))
-    np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [1, 0]], rtol=1e-6)
 
 
 def test_a_model_sees_images_in_its_own_way() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
-from tellapart.cli.options import JSON, NO_CACHE, OVERWRITE, PATH, WORKERS, Headed, flag, headed
+from tellapart.cli.options import JSON, NO_CACHE, OVERWRITE, PATH, SEED, WORKERS, Headed, flag, headed
 from tellapart.cli.output import plain, pretty
 from tellapart.cli.progress import progress
 from tellapart.cli.reading import READING, Reading
@@ -42,8 +43,18 @@ _LISTED = 10
     show_default=True,
     help="Numbers in a .npy; float16 halves the file.",
 )
+@headed(
+    "Fewer numbers",
+    click.option(
+        "--project",
+        metavar="KIND:N",
+        help="Learn from DATA to make N numbers of each vector: pca:128, pca-whitened:128, supcon:64 (by labels).",
+    ),
+    click.option("--save-projection", type=PATH, metavar="FILE", help="Keep what was learned; ends in .safetensors."),
+    click.option("--projection", type=PATH, metavar="FILE", help="Apply what was kept before."),
+)
 @headed("Data", READING)
-@headed("The run", WORKERS, NO_CACHE, JSON)
+@headed("The run", SEED, WORKERS, NO_CACHE, JSON)
 def embed(
     source: str,
     data: Path,
@@ -53,7 +64,11 @@ def embed(
     preprocess: str | None,
     no_normalise: bool,
     dtype: DType,
+    project: str | None,
+    save_projection: Path | None,
+    projection: Path | None,
     reading: Reading,
+    seed: int,
     workers: int,
     no_cache: bool,
     as_json: bool,
@@ -78,15 +93,23 @@ def embed(
             size=size,
             preprocess=preprocess,
             normalise=not no_normalise,
+            project=project,
+            save_projection=save_projection,
+            projection=projection,
             store=store(),
+            seed=seed,
             workers=workers,
             provider=provider(),
             cache_dir=None if no_cache else cache_dir(),
             limits=decode_limits(),
             progress=shown,
         )
-    result = _result(vectors, output)
-    print(pretty(result) if as_json else "\n".join(map(plain, _lines(vectors, output))))
+    if as_json:
+        print(pretty(_result(vectors, output)))
+        return
+    print("\n".join(map(plain, [*_lines(vectors), *_learned(vectors.facts.get("projection")), f"written   {output}"])))
+    if save_projection is not None:
+        print(plain(f"          {save_projection}"))
 
 
 def _result(vectors: Vectors, output: Path) -> dict[str, Any]:
@@ -100,7 +123,7 @@ def _result(vectors: Vectors, output: Path) -> dict[str, Any]:
     }
 
 
-def _lines(vectors: Vectors, output: Path) -> list[str]:
+def _lines(vectors: Vectors) -> list[str]:
     space, refusals = vectors.space, vectors.refusals
     length = "length 1" if space.normalised else "not normalised"
     more = len(refusals) - _LISTED
@@ -109,5 +132,29 @@ def _lines(vectors: Vectors, output: Path) -> list[str]:
         *(f"refused   {refusal.sentence}" for refusal in refusals[:_LISTED]),
         *([f"refused   … and {more:,} more; --json lists all"] if more > 0 else []),
         f"vectors   {space.dim:,} numbers each, {length}, by {space.backbone} on {space.preprocess}",
-        f"written   {output}",
     ]
+
+
+def _learned(facts: Mapping[str, Any] | None) -> Iterator[str]:
+    """How the projection came about, and what it finds beside the vectors it was learned on."""
+    if facts is None:
+        return
+    explained = f", {facts['explained']:.1%} of the variance" if "explained" in facts else ""
+    learned = f"{facts['kind']} of {facts['from_dim']:,} numbers, learned from {facts['learned_from']:,} images"
+    yield f"projected {learned}{explained}"
+    judged = facts["judged"]
+    for name, what in (
+        ("unseen_images", "on {queries:,} images that did not teach ({how})"),
+        ("unseen_labels", "on labels that did not teach ({how})"),
+    ):
+        if name in judged:
+            yield f"          {what.format(**judged[name])}:"
+            yield f"          {_changes(judged[name])}"
+
+
+def _changes(figures: Mapping[str, Any]) -> str:
+    told = (("nearest of the same label", figures["recall_at_1"]), ("mAP@R", figures["map_at_r"]))
+    return ", ".join(
+        f"{name} {one['before']:.3f} → {one['after']:.3f} ({one['change']:+.3f} ± {one['margin']:.3f})"
+        for name, one in told
+    )

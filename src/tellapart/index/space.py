@@ -63,13 +63,14 @@ class Space:
         Raises:
             DataError: `foreign_vectors`, with the first thing that differs and what to do.
         """
-        difference = self._difference(other)
+        difference = self.difference(other)
         if difference is not None:
             raise DataError(
                 Reason.FOREIGN_VECTORS, f"{what}: these vectors cannot be compared with the others: {difference}"
             )
 
-    def _difference(self, other: Space) -> str | None:
+    def difference(self, other: Space) -> str | None:
+        """The first thing in which vectors of `other` differ from these and what to do, as half a sentence; None: nothing."""
         if self.dim != other.dim:
             return f"they have {other.dim} numbers each, expected {self.dim}{_embed_alike(self)}"
         if self.known != other.known:

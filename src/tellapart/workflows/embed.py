@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tellapart.backbones.registry import Announce
 from tellapart.backbones.store import Store
@@ -17,16 +15,14 @@ from tellapart.classifier.classifier import Classifier
 from tellapart.data.dataset import Dataset
 from tellapart.errors import Reason, SettingsError
 from tellapart.image.types import DecodeLimits
-from tellapart.index.rows import FIRST
 from tellapart.index.vectors import DType, Vectors, check_output
-from tellapart.records import Refusal
-from tellapart.workflows.embedding import Embedder, NothingUsable, outcomes
+from tellapart.workflows.embedding import Embedder
 from tellapart.workflows.facts import versions
 from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.projecting import LearnedProjection, check_projection_output
+from tellapart.workflows.projection_learning import Plan, chosen_to_learn, learn_projection
 from tellapart.workflows.vector_source import Source, open_source
-
-if TYPE_CHECKING:
-    import polars as pl
+from tellapart.workflows.vectorising import vectorise
 
 
 def embed(
@@ -39,8 +35,12 @@ def embed(
     size: int | None = None,
     preprocess: str | None = None,
     normalise: bool = True,
+    project: str | None = None,
+    save_projection: str | Path | None = None,
+    projection: LearnedProjection | str | Path | None = None,
     store: Store | None = None,
     announce: Announce | None = None,
+    seed: int = 0,
     workers: int = 0,
     provider: str = "cpu",
     cache_dir: str | Path | None = None,
@@ -53,82 +53,89 @@ def embed(
     every vector length 1, so that the scalar product of two is the cosine between them. `output` (.parquet or .npy) is
     written as `Vectors.write` does. Memory is that of the vectors, however many images there are.
 
+    `project` ("pca:128", "pca-whitened:128", "supcon:64") learns a projection from these images and applies it,
+    `save_projection` (.safetensors) keeps it, and `projection` applies one that was kept; a backbone then sees images as it
+    did when that was learned.
+
     Raises:
-        DataError: `dataset_empty` when no image can be used; `output_exists`; what reading and writing raise.
-        SettingsError, BackboneError, ModelError, SpecError: as `open_source` and `check_output`.
+        DataError: `dataset_empty` when no image can be used; `output_exists`; `foreign_vectors` for a projection that was
+            learned on other vectors; what reading and writing raise.
+        SettingsError, TrainingError: what is asked for cannot be, or not be learned from these images.
+        BackboneError, ModelError, SpecError: as `open_source`.
     """
     started = time.perf_counter()
-    if output is not None:
-        check_output(Path(output), dtype=dtype, overwrite=overwrite)
-        check_outside(Path(output), data)
+    plan = _plan(project, projection, save_projection)
+    _check_outputs(output, save_projection, data, dtype=dtype, overwrite=overwrite)
+    given = LearnedProjection.read(projection) if isinstance(projection, str | Path) else projection
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
     opened = open_source(
         source,
         dataset,
         size=size,
         preprocess=preprocess,
+        otherwise=None if given is None else given.space.preprocess,
         store=store,
         announce=announce,
         provider=provider,
         limits=limits,
     )
+    if given is not None:
+        _check_reads(given, opened, "the projection" if isinstance(projection, LearnedProjection) else str(projection))
     embedder = Embedder(opened.spec, opened.backbone, None if cache_dir is None else Path(cache_dir), limits, workers)
-    vectors = _embedded(dataset, embedder, opened, normalise, progress)
-    vectors = replace(vectors, facts=_facts(vectors, time.perf_counter() - started))
+    images = vectorise(
+        dataset,
+        opened,
+        embedder,
+        normalise=normalise,
+        projection=given,
+        thumbnails_of=None if plan is None else chosen_to_learn(dataset.labelled, plan, seed),
+        progress=progress,
+    )
+    vectors = images.vectors
+    if plan is not None:
+        given = learn_projection(images, plan, seed=seed, progress=progress)
+        vectors = given.apply(vectors, normalise=normalise)
+    vectors = replace(vectors, facts=_facts(given, time.perf_counter() - started))
+    if save_projection is not None and given is not None:
+        given.write(save_projection, overwrite=overwrite)
     if output is not None:
         progress("writing the vectors", 0, 0)
         vectors.write(output, overwrite=overwrite, dtype=dtype)
     return vectors
 
 
-def _embedded(dataset: Dataset, embedder: Embedder, source: Source, normalise: bool, progress: Progress) -> Vectors:
-    """Vectors of the images that could be read; the array is filled as they come."""
-    values = np.empty((len(dataset), source.backbone.embedding_dim), np.float32)
-    ids: list[str] = []
-    rows: list[int] = []
-    refusals: list[Refusal] = []
-    for row, outcome in enumerate(outcomes(dataset, embedder, progress=progress)):
-        if isinstance(outcome, Refusal):
-            refusals.append(outcome)
-            continue
-        values[len(rows)] = outcome.embedding
-        rows.append(row)
-        ids.append(outcome.id)
-    if not rows:
-        raise NothingUsable(dataset.refusals, refusals)
-    values = values[: len(rows)]
-    if normalise:
-        normalised(values)
-    return Vectors(
-        values,
-        _table(dataset.subset(rows).with_ids(ids)),
-        source.space(normalised=normalise),
-        root=dataset.root,
-        refusals=(*dataset.refusals, *refusals),
-    )
+def _plan(project: str | None, projection: object, save_projection: object) -> Plan | None:
+    if project is not None and projection is not None:
+        message = "project learns a projection, projection applies one that was learned: name one of them"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    if project is None and save_projection is not None:
+        message = "there is no projection to save: say by project what to learn, such as pca:128"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    return None if project is None else Plan.parse(project)
 
 
-def normalised(values: NDArray[np.float32], at_once: int = 16_384) -> NDArray[np.float32]:
-    """Vectors (n, d) brought to length 1 in place; a vector of zeros stays one, it is like nothing else."""
-    for start in range(0, len(values), at_once):
-        part = values[start : start + at_once]
-        lengths = np.sqrt(np.einsum("ij,ij->i", part, part, dtype=np.float64))
-        part /= np.where(lengths > 0, lengths, 1)[:, None].astype(np.float32)
-    return values
+def _check_outputs(
+    output: str | Path | None,
+    save_projection: str | Path | None,
+    data: Dataset | str | Path,
+    *,
+    dtype: DType,
+    overwrite: bool,
+) -> None:
+    if output is not None:
+        check_output(Path(output), dtype=dtype, overwrite=overwrite)
+        check_outside(Path(output), data)
+    if save_projection is not None:
+        check_projection_output(Path(save_projection), overwrite=overwrite)
 
 
-def _table(dataset: Dataset) -> pl.DataFrame:
-    """The data set's columns, those that every file of vectors has first; regions and times only where there are any."""
-    table = dataset.table
-    kept = [name for name in table.columns if name not in FIRST and table[name].null_count() < table.height]
-    return table.select(*FIRST, *kept)
+def _check_reads(projection: LearnedProjection, source: Source, name: str) -> None:
+    projection.check_reads(source.space(normalised=projection.space.normalised), name)
 
 
-def _facts(vectors: Vectors, seconds: float) -> Mapping[str, Any]:
-    from datetime import UTC, datetime
-
+def _facts(projection: LearnedProjection | None, seconds: float) -> Mapping[str, Any]:
     return {
-        **vectors.facts,
+        **({} if projection is None else {"projection": dict(projection.facts)}),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "versions": versions(),
@@ -136,7 +143,11 @@ def _facts(vectors: Vectors, seconds: float) -> Mapping[str, Any]:
 
 
 def check_outside(output: Path, data: Dataset | str | Path) -> None:
-    """A file of vectors inside a folder of images would be read as the data the next time."""
+    """A file of vectors inside a folder of images would be read as the data the next time.
+
+    Raises:
+        SettingsError: `bad_setting`.
+    """
     if (
         isinstance(data, Dataset)
         or not Path(data).is_dir()

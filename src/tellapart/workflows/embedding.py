@@ -108,14 +108,16 @@ def embed_dataset(dataset: Dataset, embedder: Embedder, *, progress: Progress = 
     )
 
 
-def outcomes(dataset: Dataset, embedder: Embedder, *, progress: Progress = silent) -> Iterator[Embedded | Refusal]:
+def outcomes(
+    dataset: Dataset, embedder: Embedder, *, observing: bool = False, progress: Progress = silent
+) -> Iterator[Embedded | Refusal]:
     """What comes of every image, in the data set's order; memory does not depend on how many there are.
 
-    Observations are there only where there is a cache to keep them for a training.
+    Observations are there when asked for, and where there is a cache to keep them for a training.
     """
     with ExitStack() as stack:
         cache = _open_cache(embedder, stack)
-        yield from _Run(dataset, embedder, cache, progress, observing=cache is not None).outcomes()
+        yield from _Run(dataset, embedder, cache, progress, observing=observing or cache is not None).outcomes()
 
 
 def embed_again(

@@ -40,13 +40,15 @@ def open_source(
     *,
     size: int | None = None,
     preprocess: str | None = None,
+    otherwise: str | None = None,
     store: Store | None = None,
     announce: Announce | None = None,
     provider: str = "cpu",
     limits: DecodeLimits = DecodeLimits(),
 ) -> Source:
-    """A model (folder or .zip) sees images as it was trained to; a backbone, named as for `load_backbone`, as asked, else
-    as suits it and the data set. A registered name means the backbone, `./name` a folder of that name.
+    """A model (folder or .zip) sees images as it was trained to; a backbone, named as for `load_backbone`, as asked, else by
+    the preprocess string `otherwise`, else as suits it and the data set. A registered name means the backbone, `./name` a
+    folder of that name.
 
     Raises:
         SettingsError: `bad_setting` for a size or preprocessing beside a model, or both beside a backbone.
@@ -60,10 +62,10 @@ def open_source(
     if isinstance(source, str) and not _names_backbone(source):
         raise BackboneError(Reason.BACKBONE_UNKNOWN, _neither(source))
     network = load_backbone(source, provider=provider, store=store, announce=announce)
-    if preprocess is not None:
-        return Source(network, PreprocessSpec.parse(preprocess))
     if size is not None:
         return Source(network, PreprocessSpec.parse(network.default_spec).at_size(size))
+    if (wanted := preprocess or otherwise) is not None:
+        return Source(network, PreprocessSpec.parse(wanted))
     return Source(network, own_spec(network, dataset, limits))
 
 

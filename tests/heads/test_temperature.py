@@ -25,7 +25,7 @@ def scores(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64
 
 
 def fitted(z: NDArray[Any], y: NDArray[Any], **options: Any) -> Calibration:
-    return fit_temperature(z, y, **{"task": Task.MULTICLASS, "priors": EVEN, "balanced": False, **options})
+    return fit_temperature(z, y, **{"task": Task.MULTICLASS, "priors": EVEN, **options})
 
 
 @pytest.mark.parametrize("times", [0.001, 1.0, 500.0])
@@ -47,14 +47,14 @@ def test_priors_are_said_and_not_fitted() -> None:
     assert not fitted(z, y).offset.any()
 
 
-def test_balanced_counts_classes_alike() -> None:
-    """Class 0 is overconfident and frequent: only by images it decides."""
+def test_classes_count_as_their_priors_say() -> None:
+    """Class 0 is overconfident and most of what is there: how much that counts depends on how frequent it is."""
     z, y = scores(4_000)
     rows = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y != 0)[:40]])
     z, y = z[rows], y[rows]
     z[y == 0, 1] += 4
-    by_images, by_classes = (fitted(z, y, balanced=balanced).temperature[0] for balanced in (False, True))
-    assert by_images > by_classes * 1.2
+    frequent, rare = (fitted(z, y, priors=np.array([p, (1 - p) / 2, (1 - p) / 2])).temperature[0] for p in (0.9, 0.1))
+    assert frequent > rare * 1.2
 
 
 def test_few_images_do_not_make_sure() -> None:

@@ -16,18 +16,17 @@ _SHARPEST, _FLATTEST = 20.0, 0.05
 _TYPICAL_MARGIN = 2.0
 
 
-def fit_temperature(
-    logits: Floats, targets: NDArray[np.integer[Any]], *, task: Task, priors: Doubles, balanced: bool = True
-) -> Calibration:
+def fit_temperature(logits: Floats, targets: NDArray[np.integer[Any]], *, task: Task, priors: Doubles) -> Calibration:
     """Temperature scaling (Guo et al. 2017) of held-out logits (n, k), n ≥ 1, for binary and multiclass tasks.
 
     `priors` (k,), sum 1, are how likely each class is beforehand: their logarithm is added to scores that do not know of it.
-    `balanced` counts every class alike, however many of the n targets (columns, int (n,)) are its own. Scores of any size
-    will do: they are brought to a typical margin first, at which a weak prior holds the temperature.
+    Each class counts as its prior says, however many of the n targets (columns, int (n,)) are its own: what is remembered
+    of many images may have other shares than they had. Scores of any size will do: they are brought to a typical margin
+    first, at which a weak prior holds the temperature.
     """
     scale = _TYPICAL_MARGIN / max(margin(logits), 1e-6)
     scaled, offset = np.asarray(logits, np.float64) * scale, np.log(priors)
-    weights = _weights(targets, logits.shape[1], balanced=balanced)
+    weights = _weights(targets, np.asarray(priors, np.float64))
     slope = _root(scaled, offset, targets, weights)
     temperature = np.full(logits.shape[1], 1 / (slope * scale), np.float32)
     return Calibration(task, temperature, (offset - offset.max()).astype(np.float32))
@@ -39,10 +38,10 @@ def margin(logits: Floats) -> float:
     return float(np.median(first_two[:, 1] - first_two[:, 0]))
 
 
-def _weights(targets: NDArray[np.integer[Any]], k: int, *, balanced: bool) -> Doubles:
+def _weights(targets: NDArray[np.integer[Any]], priors: Doubles) -> Doubles:
     """Sum n."""
-    counts = np.bincount(targets, minlength=k)
-    each = 1 / counts[targets] if balanced else np.ones(len(targets))
+    counts = np.bincount(targets, minlength=len(priors))
+    each = priors[targets] / counts[targets]
     return np.asarray(each * len(targets) / each.sum())
 
 

@@ -12,7 +12,7 @@ from tellapart.data.stratify import scramble
 from tellapart.errors import Reason, SettingsError
 from tellapart.heads.class_statistics import ClassStatistics
 from tellapart.heads.lda import WithinCovariance, lda_head
-from tellapart.heads.linear import ClassWeight, LinearHead
+from tellapart.heads.linear import LinearHead
 from tellapart.records import LabelSchema
 from tellapart.training.linear_probe import MAX_FOLDS
 
@@ -83,10 +83,9 @@ class CrossFit:
         """Of these statistics, or others of the same classes; columns as in the schema."""
         return lda_head(statistics, self.ids.tolist(), task=self.schema.task, within=within)
 
-    def priors(self, class_weight: ClassWeight) -> Doubles:
-        """How likely each class is beforehand (k,): all alike, or as their images; a class without is as if it had one."""
-        if class_weight == "balanced":
-            return np.full(len(self.ids), 1 / len(self.ids))
+    @property
+    def priors(self) -> Doubles:
+        """How likely each class is beforehand (k,): as frequent as its images; a class without is as if it had one."""
         shares = np.maximum(self.counts, 1)
         return np.asarray(shares / shares.sum())
 

@@ -81,7 +81,7 @@ def refit(statistics: ClassStatistics, remembered: Remembered, schema: LabelSche
     folds = fit.folds(options.seed)
     logits, usable = fit.held_out(folds, head)
     tuning = _share(usable & remembered.teaches, len(schema.labels))
-    calibration = _calibrated(logits, remembered, tuning, head, fit.priors(options.class_weight))
+    calibration = _calibrated(logits, remembered, tuning, head, fit.priors)
     probabilities = _applied(calibration, logits)
     told = _rejection(remembered, folds, head, logits, usable, options)
     notes = notes_of(fit.statistics, schema, within.shrinkage, calibrated=bool(tuning.any()))
@@ -160,12 +160,11 @@ def _share(judging: Bools, n_classes: int) -> Bools:
 
 
 def _calibrated(logits: Floats, images: Remembered, tuning: Bools, head: LinearHead, priors: Doubles) -> Calibration:
-    """By a temperature alone: the classes' shares are stated, for those of what is remembered say nothing.
+    """By a temperature alone: the classes' shares are those of all images that were ever added, not of the remembered.
 
     Where no answer can calibrate, the head's answers to its own images are made to mean little.
     """
     if tuning.any():
-        balanced = bool(np.ptp(priors) == 0)
-        return fit_temperature(logits[tuning], images.columns[tuning], task=head.task, priors=priors, balanced=balanced)
+        return fit_temperature(logits[tuning], images.columns[tuning], task=head.task, priors=priors)
     plain = Calibration.identity(head.task, head.n_classes)
     return replace(plain, temperature=plain.temperature * np.float32(max(margin(head.logits(images.embeddings)), 1.0)))

@@ -40,6 +40,15 @@ if TYPE_CHECKING:
     from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
     from tellapart.settings.recipe import Recipe
     from tellapart.workflows.check import check
+    from tellapart.workflows.classes.add import add_classes
+    from tellapart.workflows.classes.listing import class_history, list_classes
+    from tellapart.workflows.classes.merge import merge_classes
+    from tellapart.workflows.classes.rename import rename_class
+    from tellapart.workflows.classes.retire import retire_class
+    from tellapart.workflows.classes.split import split_class
+    from tellapart.workflows.classes.translate import translate_predictions
+    from tellapart.workflows.classes.undo import undo_change
+    from tellapart.workflows.cluster import cluster
     from tellapart.workflows.embed import embed
     from tellapart.workflows.evaluate import evaluate
     from tellapart.workflows.suggest import suggest
@@ -70,12 +79,22 @@ _HOME = {
     "Task": "tellapart.records",
     "TellapartError": "tellapart.errors",
     "TrainingError": "tellapart.errors",
+    "add_classes": "tellapart.workflows.classes.add",
     "check": "tellapart.workflows.check",
+    "class_history": "tellapart.workflows.classes.listing",
+    "cluster": "tellapart.workflows.cluster",
     "embed": "tellapart.workflows.embed",
     "evaluate": "tellapart.workflows.evaluate",
+    "list_classes": "tellapart.workflows.classes.listing",
     "load": "tellapart.classifier.storage",
+    "merge_classes": "tellapart.workflows.classes.merge",
+    "rename_class": "tellapart.workflows.classes.rename",
+    "retire_class": "tellapart.workflows.classes.retire",
+    "split_class": "tellapart.workflows.classes.split",
     "suggest": "tellapart.workflows.suggest",
     "train": "tellapart.workflows.train",
+    "translate_predictions": "tellapart.workflows.classes.translate",
+    "undo_change": "tellapart.workflows.classes.undo",
 }
 
 __all__ = [
@@ -103,12 +122,22 @@ __all__ = [
     "Task",
     "TellapartError",
     "TrainingError",
+    "add_classes",
     "check",
+    "class_history",
+    "cluster",
     "embed",
     "evaluate",
+    "list_classes",
     "load",
+    "merge_classes",
+    "rename_class",
+    "retire_class",
+    "split_class",
     "suggest",
     "train",
+    "translate_predictions",
+    "undo_change",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import threading
 import warnings
@@ -26,6 +27,7 @@ from tests.builders import (
 
 from tellapart.errors import ImageError, Reason
 from tellapart.image.decode import DecodeOptions, decode
+from tellapart.image.failures import translated
 from tellapart.image.intensity import Intensity
 from tellapart.image.types import DecodeLimits
 
@@ -411,3 +413,11 @@ def test_pillow_is_left_as_it_was() -> None:
     before = (Image.MAX_IMAGE_PIXELS, Image.open(io.BytesIO(png_bytes())).size)
     decode(png_bytes())
     assert (Image.MAX_IMAGE_PIXELS, Image.open(io.BytesIO(png_bytes())).size) == before
+
+
+def test_libraries_may_hand_the_filters_on_to_their_threads() -> None:
+    """scikit-learn does so after any image was read: it takes each filter's pattern as text."""
+    with translated("PNG", b""):
+        pass
+    patterns = [entry[3] for entry in warnings.filters if entry[3] is not None and not isinstance(entry[3], str)]
+    assert [re.search(one.pattern, "tellapart.image") for one in patterns if not isinstance(one, re.Pattern)] == [None]

@@ -24,6 +24,7 @@ _COMMANDS = {
     "predict": "tellapart.cli.predict:predict",
     "evaluate": "tellapart.cli.evaluate:evaluate",
     "embed": "tellapart.cli.embed:embed",
+    "cluster": "tellapart.cli.cluster:cluster",
     "index": "tellapart.cli.index:index",
     "model": "tellapart.cli.model:model",
     "classes": "tellapart.cli.classes:classes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,25 @@ from typing import Any
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def page(title: str, header: str, main: str) -> str:
-    """A whole HTML text that stands alone; `header` and `main` are ready HTML."""
+def page(title: str, header: str, main: str, *, script: str = "") -> str:
+    """A whole HTML text that stands alone; `header` and `main` are ready HTML. `script` runs, and nothing else does."""
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
         f"<title>{text(title)}</title>\n<style>\n{style}</style></head>\n<body><header><div><h1>{text(title)}</h1>"
         f"{header}</div></header>\n<main>{main}</main>\n"
         "<footer>Written by tellapart. This file stands alone: it loads nothing and sends nothing.</footer>"
-        "</body></html>\n"
+        f"{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )
+
+
+def _policy(script: str) -> str:
+    if not script:
+        return _POLICY
+    digest = base64.b64encode(sha256(script.encode()).digest()).decode("ascii")
+    return f"{_POLICY}; script-src 'sha256-{digest}'"
 
 
 def text(value: object) -> str:

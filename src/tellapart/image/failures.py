@@ -89,6 +89,9 @@ class _WhileReading:
     silence the program around them. A filter only needs an object with `match`; this one asks its own thread.
     """
 
+    # Libraries that hand filters on to threads of their own (scikit-learn) copy the text of the pattern: this matches nothing.
+    pattern = r"(?!)"
+
     def match(self, _module: str, _position: int = 0) -> bool:
         return getattr(_THREAD, "depth", 0) > 0
 

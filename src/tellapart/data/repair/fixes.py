@@ -72,7 +72,7 @@ def write_fixes(fixes: Sequence[Fix], path: Path, *, more: Mapping[str, Sequence
         out = csv.writer(file)
         out.writerow([*COLUMNS, *more])
         for fix, cells in zip(fixes, beside, strict=True):
-            out.writerow([_guarded(cell) for cell in (*_cells(fix), *cells)])
+            out.writerow([guarded(cell) for cell in (*_cells(fix), *cells)])
 
 
 def refuse_earlier(path: Path) -> None:
@@ -170,7 +170,7 @@ def _cells(fix: Fix) -> list[str]:
     return [values[name] for name in COLUMNS]
 
 
-def _guarded(cell: str) -> str:
+def guarded(cell: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tellapart.evaluation.compare import Comparison, compare
-from tellapart.evaluation.scored import score
+from tellapart.evaluation.paired import UNKNOWN, Paired, paired
 from tellapart.workflows.classes.history import Mapped
-from tellapart.workflows.classes.state import Bools, HeldOut, Ints, State, names_of
+from tellapart.workflows.classes.rows import ROW
+from tellapart.workflows.classes.state import Bools, Ints, State
 
 EXAMPLES = 5
 """Images of a class that a change would cost, at most so many named."""
-_METRICS = ("accuracy", "f1_macro")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Effect:
 
     judged_on: str
     n: int
-    comparisons: Mapping[str, Comparison]
+    comparisons: Mapping[str, Paired]
     classes: tuple[ClassEffect, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -70,13 +68,28 @@ class Effect:
         value: dict[str, Any] = {"judged_on": self.judged_on, "n": self.n}
         for name, found in self.comparisons.items():
             value[name] = {
-                "before": found.first,
-                "after": found.second,
+                "before": found.before,
+                "after": found.after,
                 "difference": found.difference.value,
                 "low": found.difference.low,
                 "high": found.difference.high,
             }
         return {**value, "classes": [one.to_json() for one in self.classes]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Held-out images of after: `rows` int64 (m,) of its `Rows`, and columns int64 (m,) of the truth and of both answers.
+
+    Both are in the terms of after, `UNKNOWN` for none; `both` bool (m,) are those that the old head has answered too, and
+    not learned from.
+    """
+
+    rows: Ints
+    truth: Ints
+    before: Ints
+    after: Ints
+    both: Bools
 
 
 def effect(before: State, after: State, mapping: Mapped, *, seed: int = 0) -> Effect:
@@ -86,100 +99,103 @@ def effect(before: State, after: State, mapping: Mapped, *, seed: int = 0) -> Ef
     that has no successor, or several, counts as "unknown".
     """
     held = after.held_out
-    columns = after.rows.columns(after.schema)[held.rows]
-    old, usable = _old_answers(before, after, mapping)
-    both = usable & np.isin(columns, _known_columns(before, after, mapping))
-    classes = _by_class(after, held, columns, old, both)
-    comparisons = {} if not both.any() else _compared(after, held, columns, old, both, seed)
-    return Effect(held.judged_on, int(both.sum()), comparisons, classes)
+    truth = after.rows.columns(after.schema)[held.rows]
+    became = _became(before, after, mapping)
+    old, usable = _old_answers(before, after)
+    old = np.where(old == UNKNOWN, UNKNOWN, became[old])
+    both = usable & np.isin(truth, became[became >= 0])
+    found = _Answered(held.rows, truth, old, columns_of(held.decisions), both)
+    return Effect(held.judged_on, int(both.sum()), _compared(after, found, seed), _by_class(after, found))
 
 
-def _known_columns(before: State, after: State, mapping: Mapped) -> Ints:
-    """Columns of after that were there before, alone or in parts."""
+def columns_of(decisions: Bools) -> Ints:
+    """Column of the one label that each row of decisions (m, k) gives, `UNKNOWN` for none."""
+    return np.where(decisions.any(axis=1), decisions.argmax(axis=1), UNKNOWN)
+
+
+def _became(before: State, after: State, mapping: Mapped) -> Ints:
+    """Column of after that each column of before became (k,), `UNKNOWN` for several or none."""
     here = {label.id: column for column, label in enumerate(after.schema.labels)}
-    ids = [became[0] for label in before.schema.labels if len(became := mapping.get(label.id, ())) == 1]
-    return np.array(sorted({here[one] for one in ids if one in here}), np.int64)
+    ids = [mapping.get(label.id, ()) for label in before.schema.labels]
+    return np.array([here.get(one[0], UNKNOWN) if len(one) == 1 else UNKNOWN for one in ids], np.int64)
 
 
-def _old_answers(before: State, after: State, mapping: Mapped) -> tuple[Bools, Bools]:
-    """The old model's decisions (m, k) in the columns of after, and bool (m,) where it has not learned from the image."""
+def _old_answers(before: State, after: State) -> tuple[Ints, Bools]:
+    """Columns of the old model's answers (m,), and bool (m,) where it has not learned from the image."""
     held, rows = after.held_out, after.rows
     place = np.cumsum(rows.has_vector) - 1
-    decisions = before.classifier.answer(rows.embeddings[place[held.rows]]).decisions
+    answers = columns_of(before.classifier.answer(rows.embeddings[place[held.rows]]).decisions)
     test = ~rows.teaches[held.rows]
     usable = test.copy()
     if not test.all():
-        _put_crossed(before, rows.table["row"].to_numpy()[held.rows], ~test, decisions, usable)
-    return decisions @ _columns_of(before, after, mapping) > 0, usable
+        _put_crossed(before, rows.table[ROW].to_numpy()[held.rows], ~test, answers, usable)
+    return answers, usable
 
 
-def _put_crossed(before: State, numbers: Ints, crossed: Bools, decisions: Bools, usable: Bools) -> None:
+def _put_crossed(before: State, numbers: Ints, crossed: Bools, answers: Ints, usable: Bools) -> None:
     """Where an image taught, the answer of the head that was fitted without its fold, as far as there is one."""
+    known = set(before.rows.table[ROW].to_list())
+    if not any(int(numbers[i]) in known for i in np.flatnonzero(crossed)):
+        return  # all of them are new: the old head need not be fitted again
     was = before.held_out
-    at = {int(number): i for i, number in enumerate(before.rows.table["row"].to_numpy()[was.rows])}
+    at = {int(number): i for i, number in enumerate(before.rows.table[ROW].to_numpy()[was.rows])}
+    said = columns_of(was.decisions)
     for i in np.flatnonzero(crossed):
         found = at.get(int(numbers[i]))
         if found is not None:
-            decisions[i], usable[i] = was.decisions[found], True
+            answers[i], usable[i] = said[found], True
 
 
-def _columns_of(before: State, after: State, mapping: Mapped) -> NDArray[np.int64]:
-    """0/1 (k before, k after): which answer an answer became."""
-    matrix = np.zeros((len(before.schema.labels), len(after.schema.labels)), np.int64)
-    here = {label.id: column for column, label in enumerate(after.schema.labels)}
-    for column, label in enumerate(before.schema.labels):
-        became = [one for one in mapping.get(label.id, ()) if one in here]
-        if len(became) == 1:
-            matrix[column, here[became[0]]] = 1
-    return matrix
+def _by_class(after: State, found: _Answered) -> tuple[ClassEffect, ...]:
+    counts = after.rows.counts(after.schema)
+    order = np.argsort(found.truth, kind="stable")
+    ends = np.searchsorted(found.truth[order], np.arange(len(after.schema.labels) + 1))
+    return tuple(
+        _class_effect(after, found, name, counts[name], order[ends[column] : ends[column + 1]])
+        for column, name in enumerate(after.schema.names)
+    )
 
 
-def _by_class(after: State, held: HeldOut, columns: Ints, old: Bools, both: Bools) -> tuple[ClassEffect, ...]:
-    counts, at = after.rows.counts(after.schema), np.arange(len(columns))
-    was, now = old[at, columns] & both, held.decisions[at, columns]
-    found = []
-    for column, name in enumerate(after.schema.names):
-        own, shared = columns == column, (columns == column) & both
-        n, n_shared = int(own.sum()), int(shared.sum())
-        lost = shared & was & ~now
-        found.append(
-            ClassEffect(
-                label=name,
-                images=counts[name],
-                held_out=n,
-                recall_before=float(was[shared].mean()) if n_shared else None,
-                recall_after=float(now[own].mean()) if n else None,
-                compared=n_shared,
-                lost=int(lost.sum()),
-                won=int((shared & ~was & now).sum()),
-                examples=_examples(after, held, old, lost, shared & (was == now)),
-            )
-        )
-    return tuple(found)
+def _class_effect(after: State, found: _Answered, name: str, images: int, own: Ints) -> ClassEffect:
+    """Of the class whose images are at `own`."""
+    shared = own[found.both[own]]
+    was, now = found.before[shared] == found.truth[shared], found.after[shared] == found.truth[shared]
+    lost = shared[was & ~now]
+    other = shared[~was & ~now & (found.before[shared] != found.after[shared])]
+    right = found.after[own] == found.truth[own]
+    return ClassEffect(
+        label=name,
+        images=images,
+        held_out=len(own),
+        recall_before=float(was.mean()) if len(shared) else None,
+        recall_after=float(right.mean()) if len(own) else None,
+        compared=len(shared),
+        lost=len(lost),
+        won=int((~was & now).sum()),
+        examples=_examples(after, found, [*lost.tolist(), *other.tolist()][:EXAMPLES]),
+    )
 
 
-def _examples(after: State, held: HeldOut, old: Bools, lost: Bools, wrong: Bools) -> tuple[Example, ...]:
-    """Images that were answered rightly and are not any more, then those that are wrong in another way."""
-    other = wrong & (old != held.decisions).any(axis=1)
-    chosen = [*np.flatnonzero(lost).tolist(), *np.flatnonzero(other).tolist()][:EXAMPLES]
-    uris, schema = after.rows.table["uri"], after.schema
+def _examples(after: State, found: _Answered, chosen: list[int]) -> tuple[Example, ...]:
+    """The lost ones come first, then those that are wrong in another way."""
+    uris, names = after.rows.table["uri"], (*after.schema.names, "unknown")
     return tuple(
         Example(
-            str(uris[int(held.rows[i])]),
-            after.rows.ids[int(held.rows[i])],
-            names_of(schema, old[i]),
-            names_of(schema, held.decisions[i]),
+            str(uris[int(found.rows[i])]),
+            after.rows.ids[int(found.rows[i])],
+            names[found.before[i]],
+            names[found.after[i]],
         )
         for i in chosen
     )
 
 
-def _compared(after: State, held: HeldOut, columns: Ints, old: Bools, both: Bools, seed: int) -> dict[str, Comparison]:
+def _compared(after: State, found: _Answered, seed: int) -> dict[str, Paired]:
     """Paired intervals over the images that both answered; groups of look-alikes count as one."""
-    answers = held.probabilities[both]
-    first, second = (
-        score(answers, columns[both], after.schema, decisions=decided[both]) for decided in (old, held.decisions)
-    )
-    groups = [str(group) for group in after.rows.groups[held.rows][both]]
-    names = ("before", "after")
-    return {metric: compare(first, second, metric=metric, names=names, groups=groups, seed=seed) for metric in _METRICS}
+    both = found.both
+    if not both.any():
+        return {}
+    groups = [str(group) for group in after.rows.groups[found.rows][both]]
+    k = len(after.schema.labels)
+    results = paired(found.truth[both], found.before[both], found.after[both], n_classes=k, groups=groups, seed=seed)
+    return {one.metric: one for one in results}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -125,9 +124,3 @@ def fitted(statistics: ClassStatistics, rows: Rows, schema: LabelSchema, options
     at = np.flatnonzero(rows.has_vector)
     remembered = Remembered(rows.embeddings, rows.columns(schema)[at], rows.groups[at], tuple(rows.splits[at].tolist()))
     return refit(statistics, remembered, schema, options)
-
-
-def names_of(schema: LabelSchema, decided: Sequence[bool] | Bools) -> str:
-    """The answer of one row, "unknown" for none."""
-    said = [name for name, yes in zip(schema.names, decided, strict=True) if yes]
-    return said[0] if said else "unknown"

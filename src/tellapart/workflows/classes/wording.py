@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tellapart.evaluation.compare import Comparison
+from tellapart.evaluation.paired import Paired
 from tellapart.workflows.classes.change import Change, refused_lines
 from tellapart.workflows.classes.effect import ClassEffect, Effect
 from tellapart.workflows.classes.tables import table
@@ -49,13 +49,11 @@ def _effect_lines(effect: Effect) -> list[str]:
     return [*lines, "", "answers that change", *examples] if examples else lines
 
 
-def _compared(name: str, found: Comparison) -> str:
-    if found.first is None or found.second is None or found.difference.value is None:
-        return f"{name:<12}cannot be compared on so few images"
+def _compared(name: str, found: Paired) -> str:
     low, high = found.difference.low, found.difference.high
     interval = "no interval" if low is None or high is None else f"95 % interval {low:+.3f} to {high:+.3f}"
     verdict = {"before": "worse", "after": "better"}.get(found.better or "", "no difference that chance could not make")
-    values = f"{found.first:.3f} before, {found.second:.3f} after: {found.difference.value:+.3f}"
+    values = f"{found.before:.3f} before, {found.after:.3f} after: {found.after - found.before:+.3f}"
     return f"{name:<12}{values} ({interval}), {verdict}"
 
 

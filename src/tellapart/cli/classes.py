@@ -9,6 +9,7 @@ import click
 
 from tellapart.cli.classes_data import add, consolidate, split, translate
 from tellapart.cli.classes_options import PICTURES, PREVIEW, SHEET, shown
+from tellapart.cli.classes_propose import propose
 from tellapart.cli.environment import decode_limits, provider
 from tellapart.cli.options import JSON, MODEL
 from tellapart.cli.output import plain, pretty
@@ -27,6 +28,7 @@ def classes() -> None:
 
 
 classes.add_command(add)
+classes.add_command(propose)
 classes.add_command(split)
 classes.add_command(consolidate)
 classes.add_command(translate)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import silhouette_score
 from tests.clusters.clouds import clouds
 
 from tellapart.clusters import density, find
@@ -15,6 +16,7 @@ from tellapart.clusters.density import hdbscan, smallest_size
 from tellapart.clusters.find import Method, find_clusters
 from tellapart.clusters.kmeans import choose_number, kmeans
 from tellapart.clusters.points import reduced, representatives
+from tellapart.clusters.silhouette import silhouette
 from tellapart.errors import Reason, SettingsError
 
 
@@ -59,10 +61,27 @@ def test_one_dense_place_among_scattered_images_is_no_answer_to_auto() -> None:
     assert find._convincing(np.array([0] * 40 + [1] * 40 + [-1] * 20))
 
 
+def test_auto_takes_what_separates_better() -> None:
+    points = reduced(clouds(30, 30, 30)[0])
+    three, two = np.repeat([0, 1, 2], 30), np.repeat([0, 0, 1], 30)
+    assert find._is_better(points, three, two, seed=0)
+    assert not find._is_better(points, two, three, seed=0)
+    few = np.where(np.arange(90) % 30 < 21, three, -1)
+    assert not find._is_better(points, few, three, seed=0)  # what it leaves out counts as 0
+
+
+def test_a_silhouette_is_that_of_scikit_learn() -> None:
+    points, of = reduced(clouds(20, 20, 20)[0]), np.repeat([0, 1, -1], 20)
+    assert silhouette(points, of) == pytest.approx(silhouette_score(points[:40], of[:40]) * 40 / 60)
+    assert silhouette(points, np.zeros(60, np.int64)) is None
+    assert silhouette(points, np.arange(60)) is None
+
+
 def test_as_many_as_asked_for() -> None:
     vectors, _ = clouds(30, 20, 10)
     found = find_clusters(vectors, k=7)
     assert (found.method, found.n_clusters, found.how) == ("kmeans", 7, "k-means, 7 clusters as asked for")
+    assert find_clusters(vectors, min_size=8).how == "HDBSCAN, clusters of at least 8 different images"
     few = find_clusters(vectors[:3], k=7)
     assert (few.n_clusters, few.how) == (3, "k-means, 3 clusters: there are no more different images")
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         type=click.Choice(["auto", "kmeans", "hdbscan"]),
         default="auto",
         show_default=True,
-        help="hdbscan leaves single images out; auto takes it where it finds a place for most.",
+        help="hdbscan leaves out what is like nothing else; auto takes the one that separates better.",
     ),
     click.option(
         "--k", type=click.IntRange(min=1), metavar="N", help="So many clusters, by kmeans.  [default: found out]"

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from tellapart.clusters.density import hdbscan, smallest_size
 from tellapart.clusters.kmeans import choose_number, kmeans
 from tellapart.clusters.points import reduced, representatives
+from tellapart.clusters.silhouette import silhouette
 from tellapart.errors import Reason, SettingsError
 
 Method = Literal["auto", "kmeans", "hdbscan"]
 METHODS: tuple[Method, ...] = get_args(Method)
 NONE = -1
-# HDBSCAN is believed where it finds a place for most images, and does not put most of them into one cluster.
+# HDBSCAN is considered where it finds a place for most images, and does not put most of them into one cluster.
 _MOST_SHARE = 2 / 3
 # Its time grows with the square of their number: above that many it must be asked for by name.
 _AUTO_POINTS = 10_000
@@ -64,9 +65,9 @@ def find_clusters(
     """Find groups among vectors (n, d), n ≥ 1, of any length; the same vectors and seed give the same clusters.
 
     `k` asks k-means for so many, `min_size` is how many different images make a cluster of HDBSCAN. `groups`, one value per row
-    or None, say what may be near-duplicates: these count once, and share a cluster. `auto` takes k-means where `k`
-    is given, else HDBSCAN where it places two thirds of the images with none of its clusters holding two thirds
-    of those, else k-means.
+    or None, say what may be near-duplicates: these count once, and share a cluster. `auto` takes k-means where `k` is given and
+    HDBSCAN where `min_size` is, else that of the two with the higher mean silhouette (an image of no cluster counts as 0), but
+    HDBSCAN only where it places two thirds of the images with none of its clusters holding two thirds of those.
 
     Raises:
         SettingsError: `bad_setting` for an unknown method, a number that cannot be, or one that the method does not know.
@@ -76,9 +77,13 @@ def find_clusters(
     stands = representatives(vectors, points, groups, seed=seed)
     rows, place = np.unique(stands, return_inverse=True)
     few = points[rows]
-    found = _density(few, min_size, seed) if method != "kmeans" and k is None else None
-    if found is None or (method == "auto" and not _convincing(found.of)):
+    if method == "hdbscan" or min_size is not None:
+        found = _density(few, min_size, seed)
+    else:
         found = _means(few, k, seed)
+        if method == "auto" and k is None and len(few) <= _AUTO_POINTS:
+            dense = _density(few, min_size, seed)
+            found = dense if _is_better(few, dense.of, found.of, seed) else found
     facts = {"method": found.method, **found.facts, "different_images": len(rows)}
     return Clusters(_by_size(found.of[place]), points, stands, found.method, found.how, facts)
 
@@ -105,10 +110,17 @@ def _means(points: NDArray[np.float32], k: int | None, seed: int) -> _Found:
     return _Found(kmeans(points, number.k, seed=seed), "kmeans", told, facts)
 
 
-def _density(points: NDArray[np.float32], min_size: int | None, seed: int) -> _Found | None:
+def _density(points: NDArray[np.float32], min_size: int | None, seed: int) -> _Found:
     least = smallest_size(len(points)) if min_size is None else min_size
     told = f"HDBSCAN, clusters of at least {least:,} different images"
     return _Found(hdbscan(points, least, seed=seed), "hdbscan", told, {"min_size": least})
+
+
+def _is_better(points: NDArray[np.float32], dense: Ints, means: Ints, seed: int) -> bool:
+    if not _convincing(dense):
+        return False
+    dense_score, score = silhouette(points, dense, seed=seed), silhouette(points, means, seed=seed)
+    return dense_score is not None and (score is None or dense_score >= score)
 
 
 def _convincing(of: Ints) -> bool:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.clusters.silhouette import CLEAR, silhouette
+
 MOST = 40
-CLEAR = 0.25
-"""Mean silhouettes up to this mean "no substantial structure" (Kaufman and Rousseeuw, Finding Groups in Data, 1990)."""
 _CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40)
-_JUDGED_ON = 2_000
 _CHOSEN_ON = 10_000
 _ITERATIONS, _STARTS = 25, 3
 # faiss takes 31 bits.
@@ -86,21 +85,17 @@ def choose_number(points: Floats, *, seed: int = 0) -> Number:
     where that is above `CLEAR`. Where it is not, the points lie in one cloud that no number cuts well (the silhouette
     would nearly always say 2): then so many that the pieces can be looked at, a fifth of the root of n, 2 to 30.
     """
-    from sklearn.metrics import silhouette_score
-
-    rng = np.random.default_rng(seed)
     n = len(points)
     if n < 4:
         return Number(1, None, "there are too few different images to tell groups apart")
-    chosen = points[np.sort(rng.permutation(n)[:_CHOSEN_ON])]
-    judged = np.sort(rng.permutation(len(chosen))[:_JUDGED_ON])
+    chosen = points[np.sort(np.random.default_rng(seed).permutation(n)[:_CHOSEN_ON])]
     scores = {}
     for k in _CANDIDATES:
         if 2 * k > len(chosen):
             break
-        found = kmeans(chosen, k, seed=seed)[judged]
-        if 2 <= len(np.unique(found)) < len(judged):
-            scores[k] = float(silhouette_score(chosen[judged], found))
+        score = silhouette(chosen, kmeans(chosen, k, seed=seed), seed=seed)
+        if score is not None:
+            scores[k] = score
     best = max(scores, key=lambda k: (scores[k], -k))
     if scores[best] > CLEAR:
         return Number(best, scores[best], f"of 2 to {max(scores)} clusters {best} have the highest mean silhouette")

@@ -22,7 +22,7 @@ _CONFIDENCE = (
     (np.inf, "above 0.99"),
 )
 _DISTANCE = (
-    (0.75, "near the centre"), (1.0, "inner half"), (1.25, "outer half"), (1.75, "far out"), (np.inf, "very unusual")
+    (0.9, "near the centre"), (1.0, "inner half"), (1.15, "outer half"), (1.35, "far out"), (np.inf, "very unusual")
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def content(clustered: Clustered, sprites: Sprites) -> dict[str, Any]:
 
 
 def _fields(clustered: Clustered) -> list[dict[str, Any]]:
-    names = [f"{number}: {name.text}" for number, name in enumerate(clustered.names, 1)]
+    names = [f"{number}: {unbroken(name.text)}" for number, name in enumerate(clustered.names, 1)]
     cluster = _field("cluster", "cluster", names, clustered.clusters.of.tolist(), "no cluster")
     fields = [cluster]
     if any(label is not None for label in clustered.labels):
@@ -85,6 +85,11 @@ def _banded(key: str, title: str, values: NDArray[np.float64], bands: Sequence[t
     of = [-1 if np.isnan(value) else int(np.searchsorted(edges, value, side="right")) for value in values]
     field = _field(key, title, [name for _, name in bands], of, "not known")
     return field | {"scale": "steps", "banded": True}
+
+
+def unbroken(name: str) -> str:
+    """A number and its sign on one line."""
+    return name.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def as_script(key: str, value: Any) -> str:

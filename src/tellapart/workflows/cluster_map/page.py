@@ -8,7 +8,7 @@ from pathlib import Path
 from tellapart.data.hygiene.wording import count
 from tellapart.evaluation.markup import page, paragraph, section, text
 from tellapart.evaluation.report import refused_files
-from tellapart.workflows.cluster_map.content import as_script, content, sheets_as_script
+from tellapart.workflows.cluster_map.content import as_script, content, sheets_as_script, unbroken
 from tellapart.workflows.cluster_map.sprites import Sprites, sprites
 from tellapart.workflows.cluster_result import Clustered
 from tellapart.workflows.progress import Progress, silent
@@ -136,8 +136,9 @@ def _clusters(clustered: Clustered) -> str:
 def _row(clustered: Clustered, number: int, size: int) -> str:
     shown = clustered.typical(number, _STRIP)
     rest = [row for row in clustered.unusual(number, _STRIP) if row not in shown]
+    name = text(unbroken(clustered.names[number].text))
     return (
-        f'<tr><th scope="row" class="name">{number + 1}: {text(clustered.names[number].text)}</th><td class="num">{size:,}</td>'
+        f'<tr><th scope="row" class="name">{number + 1}: {name}</th><td class="num">{size:,}</td>'
         f"<td>{_strip(shown)}</td><td>{_strip(rest)}</td>"
         f'<td><button type="button" data-cluster="{number}">Select</button></td></tr>'
     )

@@ -13,6 +13,10 @@ from tellapart.index.engine import engine
 _AT_ONCE = 65_536
 # faiss sums in float32 and in any order: similarities closer than this may have changed places.
 ROUNDING = 4e-6
+# How far from 1 the squared length of a vector may be: it is summed in float32.
+_LENGTH = 2e-6
+# Fewer queries than this gain nothing by a matrix product, as in faiss.
+_FEW_QUERIES = 20
 # More than k are asked for, so that equal ones at the end of the list are told apart by their rows.
 SPARE = 8
 
@@ -50,24 +54,35 @@ def joined(parts: list[Hits], k: int) -> Hits:
 
 
 def exact(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    k: int,
+    rows: NDArray[np.int64] | None = None,
+    flat: Any = None,
 ) -> Hits:
-    """The k nearest of `vectors` (n, d), or of those at `rows` (m,) (rising), to queries (q, d)."""
+    """The k nearest of `vectors` (n, d), or of those at `rows` (m,) (rising), to queries (q, d).
+
+    `flat`: a faiss index of the same vectors, which a few queries search without copying the rows.
+    """
     n = len(vectors) if rows is None else len(rows)
     k = min(k, n)
     wanted = min(n, k + SPARE)
     while True:
-        found = rescored(queries, vectors, _scanned(queries, vectors, wanted, rows))
-        if wanted == n or not _undecided(found, k):
+        found = rescored(queries, vectors, _scanned(queries, vectors, wanted, rows, flat))
+        if wanted == n or not undecided(found, k).any():
             return found.cut(k)
         wanted = min(n, 4 * wanted)
 
 
-def settled(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits, k: int) -> Hits | None:
-    """What faiss found, more than k, with exact sums and in order; None when equal ones may have been cut off."""
-    whole = found.rows.shape[1] >= len(vectors)
-    better = rescored(queries, vectors, found)
-    return better.cut(k) if whole or not _undecided(better, k) else None
+def settled(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits) -> Hits:
+    """What faiss found, in order: where two lie closer than its sums in float32 tell, exact sums decide, and else the row."""
+    values = found.similarities
+    close = values[:, :-1] - values[:, 1:] <= ROUNDING
+    if close.any():
+        doubtful = np.flatnonzero(close.any(axis=1))
+        better = rescored(queries[doubtful], vectors, Hits(values[doubtful], found.rows[doubtful]))
+        values[doubtful], found.rows[doubtful] = better
+    return found
 
 
 def similarities(
@@ -83,10 +98,12 @@ def similarities(
     return out
 
 
-def _undecided(found: Hits, k: int) -> bool:
-    """Whether the last that was looked at is as near as the k-th: then others may be, too."""
+def undecided(found: Hits, k: int) -> NDArray[np.bool_]:
+    """bool (q,): the last that was looked at is as near as the k-th, so others may be, too."""
     values = found.similarities
-    return values.shape[1] > k > 0 and bool((values[:, -1] >= values[:, k - 1] - ROUNDING).any())
+    if values.shape[1] <= k:
+        return np.zeros(len(values), bool)
+    return np.asarray(values[:, -1] >= values[:, k - 1] - ROUNDING, bool)
 
 
 def rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits) -> Hits:
@@ -96,16 +113,25 @@ def rescored(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: 
 
 
 def _scanned(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None, flat: Any
 ) -> Hits:
     if rows is None:
         return _knn(queries, vectors, k)
+    if flat is not None and len(queries) < _FEW_QUERIES:
+        return Hits(*flat.search(queries, k, params=engine().SearchParameters(sel=selector(len(vectors), rows))))
     best: list[Hits] = []
     for start in range(0, len(rows), _AT_ONCE):
         part = rows[start : start + _AT_ONCE]
         found = _knn(queries, vectors[part], min(k, len(part)))
         best = [joined([*best, Hits(found.similarities, part[found.rows])], k)]
     return best[0]
+
+
+def selector(n: int, rows: NDArray[np.int64]) -> Any:
+    """faiss's filter for `rows` of n."""
+    allowed = np.zeros(n, bool)
+    allowed[rows] = True
+    return engine().IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
 def _knn(queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int) -> Hits:
@@ -117,7 +143,9 @@ def _knn(queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int) -> 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     """The same float32 (n, d) with length 1; without a copy where they have it. A vector of zeros stays one."""
     values = np.ascontiguousarray(vectors, np.float32)
-    norms = np.sqrt(np.einsum("ij,ij->i", values, values))
-    if not len(norms) or np.abs(norms - 1).max() < 1e-6:
+    squares = np.vecdot(values, values)
+    if (np.abs(squares - 1) < _LENGTH).all():
         return values
-    return np.asarray(values / np.where(norms > 0, norms, 1)[:, None], np.float32)
+    norms = np.sqrt(squares)
+    with np.errstate(invalid="ignore"):  # infinite values become none; whoever asked looks for these
+        return np.asarray(values / np.where(norms > 0, norms, 1)[:, None], np.float32)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.engine import engine
-from tellapart.index.exact import ROUNDING, Hits, exact, rescored
+from tellapart.index.exact import Hits, exact, selector, settled
 
 # Where a filter leaves less than this part of the rows, all that are left are compared: a graph or a list of cells was laid
-# out for all rows, and would pass by most of what is allowed.
-FEW = 0.1
+# out for all rows, and passes by most of what is allowed when that lies together elsewhere.
+FEW = 1 / 3
 # Who asks for more than this part of all rows gets them by comparing all: an approximate search would not be faster.
 MANY = 0.05
 
@@ -27,42 +26,18 @@ def search_allowed(
     k: int,
     allowed: NDArray[np.bool_] | None,
     approximate: Approximate,
+    flat: Any,
 ) -> Hits:
-    """The k nearest among the allowed rows: always k where there are k."""
+    """The k nearest among the allowed rows: always k where there are k. `flat` is a faiss index of the vectors."""
     n_allowed = len(vectors) if allowed is None else int(np.count_nonzero(allowed))
     k = min(k, n_allowed)
     rows = None if allowed is None else np.flatnonzero(allowed)
-    if n_allowed <= FEW * len(vectors) or k > MANY * len(vectors):
-        return exact(queries, vectors, k, rows)
-    selector = None if allowed is None else _selector(allowed)
-    found = in_order(approximate(queries, k, selector, len(vectors) / n_allowed), queries, vectors)
-    return _completed(queries, vectors, found, rows)
-
-
-def _selector(allowed: NDArray[np.bool_]) -> Any:
-    faiss = engine()
-    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-
-
-def _completed(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits, rows: NDArray[np.int64] | None
-) -> Hits:
-    """Queries that got fewer than k are compared with all that is allowed."""
-    short = np.flatnonzero(found.rows[:, -1] < 0)
-    if not len(short):
-        return found
-    better = exact(queries[short], vectors, found.rows.shape[1], rows)
-    found.similarities[short], found.rows[short] = better
-    return found
-
-
-def in_order(found: Hits, queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> Hits:
-    """faiss sorts by sums in float32; where two lie closer than these can tell, exact sums decide, and else the row."""
-    values = found.similarities
-    close = values[:, :-1] - values[:, 1:] <= ROUNDING
-    if not close.any():
-        return found
-    doubtful = np.flatnonzero(close.any(axis=1))
-    better = rescored(queries[doubtful], vectors, Hits(values[doubtful], found.rows[doubtful]))
-    values[doubtful], found.rows[doubtful] = better
+    if k > MANY * len(vectors) or n_allowed <= FEW * len(vectors):
+        return exact(queries, vectors, k, rows, flat)
+    chosen = None if rows is None else selector(len(vectors), rows)
+    found = settled(queries, vectors, approximate(queries, k, chosen, len(vectors) / n_allowed))
+    lacking = found.rows[:, -1] < 0
+    if lacking.any():
+        short = np.flatnonzero(lacking)
+        found.similarities[short], found.rows[short] = exact(queries[short], vectors, k, rows, flat)
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.engine import engine
-from tellapart.index.exact import SPARE, Hits, exact, settled
+from tellapart.index.exact import SPARE, Hits, exact, settled, undecided
 
 VECTORS = "vectors.faiss"
 
@@ -69,7 +69,15 @@ class Flat:
     def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Hits:
         """The k nearest, exactly; ties by row."""
         if allowed is not None:
-            return exact(queries, self._vectors, k, np.flatnonzero(allowed))
-        wanted = min(k + SPARE, len(self._vectors))
-        found = settled(queries, self._vectors, Hits(*self._flat.search(queries, wanted)), k)
-        return found if found is not None else exact(queries, self._vectors, k)
+            return exact(queries, self._vectors, k, np.flatnonzero(allowed), self._flat)
+        found = Hits(*self._flat.search(queries, min(k + SPARE, len(self._vectors))))
+        found = settled(queries, self._vectors, found)
+        doubtful = undecided(found, k)
+        if not doubtful.any():
+            return found.cut(k)
+        return _replaced(found.cut(k), doubtful, exact(queries[doubtful], self._vectors, k))
+
+
+def _replaced(found: Hits, where: NDArray[np.bool_], better: Hits) -> Hits:
+    found.similarities[where], found.rows[where] = better
+    return found

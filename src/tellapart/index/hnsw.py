@@ -17,7 +17,7 @@ from tellapart.index.engine import engine
 from tellapart.index.exact import Hits
 from tellapart.index.filtered import search_allowed
 from tellapart.index.flat import VECTORS, open_vectors, view
-from tellapart.index.tuning import Sample, first_good
+from tellapart.index.tuning import HeldOut, first_good
 
 GRAPH = "graph.faiss"
 # Links of a vector (twice as many on the lowest level) and how many are looked at to choose them. Above, building takes
@@ -39,12 +39,17 @@ class Hnsw:
     def build(
         cls, vectors: NDArray[np.float32], folder: Path, *, recall: float, base: Path | None = None
     ) -> Mapping[str, Any]:
-        """Build, or add to the graph of `base`; the efSearch is measured."""
+        """Build, or add to the graph of `base`; the efSearch is measured with the vectors that come last."""
         faiss = engine()
-        graph = _graph(vectors, base)
+        graph = _begun(vectors, base)
+        held_out = HeldOut.of(vectors, graph.ntotal)
+        graph.add(vectors[held_out.known[graph.ntotal :]])
+        tuned = first_good(held_out, EF_SEARCH, recall, lambda k, ef: _found(graph, vectors, held_out, k, ef))
+        graph.add(vectors[held_out.held])
+        # In the order of rows; a new row is the old one at that place.
+        graph.permute_entries(np.argsort(np.concatenate([held_out.known, held_out.held])))
         faiss.write_index(graph, str(folder / GRAPH), faiss.IO_FLAG_SKIP_STORAGE)
         faiss.write_index(graph.storage, str(folder / VECTORS))
-        tuned = first_good(Sample.of(vectors), EF_SEARCH, recall, lambda *asked: _rows(graph, *asked))
         return {"links": LINKS, "ef_construction": EF_CONSTRUCTION, "ef_search": tuned.value, **tuned.measured}
 
     @classmethod
@@ -61,7 +66,7 @@ class Hnsw:
 
     def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Hits:
         """The k nearest, nearly all of them; k wherever there are k."""
-        return search_allowed(queries, self._vectors, k, allowed, self._walked)
+        return search_allowed(queries, self._vectors, k, allowed, self._walked, self._flat)
 
     def _walked(self, queries: NDArray[np.float32], k: int, selector: Any, harder: float) -> Hits:
         faiss = engine()
@@ -72,8 +77,8 @@ class Hnsw:
         return Hits(*self._graph.search(queries, k, params=faiss.SearchParametersHNSW(sel=selector, efSearch=ef)))
 
 
-def _graph(vectors: NDArray[np.float32], base: Path | None) -> Any:
-    """A graph of unit vectors (n, d) in memory; `base` holds that of the first of them."""
+def _begun(vectors: NDArray[np.float32], base: Path | None) -> Any:
+    """A graph in memory: an empty one, or that of `base` with the first of the unit vectors (n, d)."""
     faiss = engine()
     if base is None:
         graph = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
@@ -84,11 +89,11 @@ def _graph(vectors: NDArray[np.float32], base: Path | None) -> Any:
         graph.own_fields = True
         graph.storage.add(vectors[: graph.ntotal])
     graph.hnsw.efConstruction = EF_CONSTRUCTION
-    graph.add(vectors[graph.ntotal :])
     return graph
 
 
-def _rows(graph: Any, queries: NDArray[np.float32], k: int, ef: int) -> NDArray[np.int64]:
-    faiss = engine()
-    rows: NDArray[np.int64] = graph.search(queries, k, params=faiss.SearchParametersHNSW(efSearch=max(ef, k)))[1]
-    return rows
+def _found(graph: Any, vectors: NDArray[np.float32], held_out: HeldOut, k: int, ef: int) -> NDArray[np.int64]:
+    """Rows int64 (q, k) that the held-out vectors find: the graph counts the rows it has."""
+    parameters = engine().SearchParametersHNSW(efSearch=max(ef, k))
+    places = graph.search(vectors[held_out.held], k, params=parameters)[1]
+    return np.where(places < 0, -1, held_out.known[places])

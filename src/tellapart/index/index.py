@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Opening takes milliseconds and meets a change now and then; so many in a row it does not.
 _ATTEMPTS = 10
+_ONE = np.float32(1)
 
 
 class Index:
@@ -161,10 +162,10 @@ class Index:
         if values.ndim != 2 or values.shape[1] != self.space.dim:
             message = f"the queries must be numbers of shape (q, {self.space.dim}), got {values.dtype} {values.shape}"
             raise DataError(Reason.FOREIGN_VECTORS, message)
-        values = unit(values)
-        if not np.isfinite(values).all():
+        ready = unit(values)
+        if ready is not values and not np.isfinite(ready.sum()):  # what has length 1 is finite
             raise DataError(Reason.DATASET_FORMAT, "the queries: a value is no finite number; embed them again")
-        return values
+        return ready
 
     def _mask(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         if allowed is not None and allowed.shape != (self.n_stored,):
@@ -174,17 +175,18 @@ class Index:
         return ~self._gone if allowed is None else allowed & ~self._gone
 
     def _found(self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None) -> Hits:
-        found = [_shifted(part, start, k) for start, part in self._parts_found(queries, k, mask)]
-        if not found:
-            return nothing(len(queries), k)
-        best = joined(found, k)
-        return Hits(np.minimum(best.similarities, np.float32(1)), best.rows)  # rounding
+        if mask is None and len(self._segments) == 1 and k <= self.n_stored:
+            best = self._segments[0].search(queries, k, None)
+        else:
+            parts = [_shifted(part, start, k) for start, part in self._parts_found(queries, k, mask)]
+            best = joined(parts, k) if parts else nothing(len(queries), k)
+        return Hits(np.minimum(best.similarities, _ONE), best.rows)  # rounding
 
     def _parts_found(
         self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None
     ) -> list[tuple[int, Hits]]:
         found = []
-        for start, segment in zip(self._starts[:-1].tolist(), self._segments, strict=True):
+        for start, segment in zip(self._starts.tolist(), self._segments, strict=False):
             here = None if mask is None else mask[start : start + len(segment.vectors)]
             if here is None or here.any():
                 allowed = None if here is None or here.all() else here

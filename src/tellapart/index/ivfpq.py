@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.engine import engine
-from tellapart.index.exact import Hits
+from tellapart.index.exact import Hits, rescored
 from tellapart.index.filtered import search_allowed
 from tellapart.index.flat import open_vectors, view, write_vectors
-from tellapart.index.tuning import AT, Sample, first_good
+from tellapart.index.tuning import AT, HeldOut, first_good
 
 CODES = "codes.faiss"
 # faiss's k-means takes about 40 vectors per cell; with fewer there is nothing to learn.
@@ -48,11 +48,16 @@ class IvfPq:
     ) -> Mapping[str, Any]:
         """Learn cells and codes, or keep those of `base`; what a search looks at is measured."""
         faiss = engine()
-        codes = _codes(vectors, base)
+        learned = None if base is None else faiss.read_index(str(base / CODES))
+        held_out = HeldOut.of(vectors, 0 if learned is None else learned.ntotal)
+        codes = _learned(vectors[held_out.known]) if learned is None else learned
+        new = held_out.known[codes.ntotal :]
+        codes.add_with_ids(vectors[new], new)
+        settings = _settings(codes, len(vectors))
+        tuned = first_good(held_out, settings, recall, lambda k, one: _found(codes, vectors, held_out, k, one))
+        codes.add_with_ids(vectors[held_out.held], held_out.held)
         faiss.write_index(codes, str(folder / CODES))
         write_vectors(vectors, folder)
-        opened = cls(codes, open_vectors(folder), 1, 1)
-        tuned = first_good(Sample.of(vectors), _settings(codes, len(vectors)), recall, opened.found)
         n_probe, factor = tuned.value
         return {"cells": codes.nlist, "codes": codes.pq.M, "n_probe": n_probe, "factor": factor, **tuned.measured}
 
@@ -70,14 +75,7 @@ class IvfPq:
 
     def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Hits:
         """The k nearest, nearly all of them; k wherever there are k."""
-        return search_allowed(queries, self._vectors, k, allowed, self._looked_up)
-
-    def found(self, queries: NDArray[np.float32], k: int, setting: tuple[int, int]) -> NDArray[np.int64]:
-        """Rows int64 (q, k) by other settings (cells to look into, codes per wanted vector) than those it was opened with."""
-        rows: NDArray[np.int64] = self._refined.search(
-            queries, k, params=_parameters(setting[0], float(setting[1]), None)
-        )[1]
-        return rows
+        return search_allowed(queries, self._vectors, k, allowed, self._looked_up, self._flat)
 
     def _looked_up(self, queries: NDArray[np.float32], k: int, selector: Any, harder: float) -> Hits:
         # What was measured holds for the ten nearest; for fewer as many codes are compared again.
@@ -94,12 +92,15 @@ def _parameters(n_probe: int, factor: float, selector: Any) -> Any:
     return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=inner)
 
 
-def _codes(vectors: NDArray[np.float32], base: Path | None) -> Any:
-    """Codes of unit vectors (n, d) in memory; `base` holds those of the first of them, and what was learned from these."""
-    faiss = engine()
-    codes = _learned(vectors) if base is None else faiss.read_index(str(base / CODES))
-    codes.add(vectors[codes.ntotal :])
-    return codes
+def _found(
+    codes: Any, vectors: NDArray[np.float32], held_out: HeldOut, k: int, setting: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Rows int64 (q, k) that the held-out vectors find: the best of those whose codes are near."""
+    n_probe, factor = setting
+    queries = vectors[held_out.held]
+    wanted = min(k * factor, codes.ntotal)
+    near = codes.search(queries, wanted, params=engine().SearchParametersIVF(nprobe=n_probe))
+    return rescored(queries, vectors, Hits(*near)).rows[:, :k]
 
 
 def _learned(vectors: NDArray[np.float32]) -> Any:

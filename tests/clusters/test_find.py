@@ -50,7 +50,7 @@ def test_without_groups_auto_cuts_pieces_and_says_so() -> None:
     found = find_clusters(vectors)
     assert (found.method, found.n_clusters) == ("kmeans", 4)
     assert found.facts["silhouette"] < 0.25
-    told = r"k-means: no number of clusters stands out, so 4 pieces were cut to look at \(mean silhouette at best 0\.\d\d\)"
+    told = r"k-means; no number of clusters stands out \(mean silhouette at best 0\.\d\d\), so 4 pieces were cut to look at"
     assert re.fullmatch(told, found.how)
 
 

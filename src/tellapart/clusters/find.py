@@ -105,9 +105,7 @@ def _means(points: NDArray[np.float32], k: int | None, seed: int) -> _Found:
         return _Found(kmeans(points, most, seed=seed), "kmeans", told, {"k": most, "asked_for": k})
     number = choose_number(points, seed=seed)
     facts = {"k": number.k, "silhouette": None if number.silhouette is None else round(number.silhouette, 4)}
-    at_best = "" if number.silhouette is None else f" (mean silhouette at best {number.silhouette:.2f})"
-    told = f"k-means: {number.why}{at_best}"
-    return _Found(kmeans(points, number.k, seed=seed), "kmeans", told, facts)
+    return _Found(kmeans(points, number.k, seed=seed), "kmeans", f"k-means; {number.why}", facts)
 
 
 def _density(points: NDArray[np.float32], min_size: int | None, seed: int) -> _Found:

@@ -98,7 +98,9 @@ def choose_number(points: Floats, *, seed: int = 0) -> Number:
             scores[k] = score
     best = max(scores, key=lambda k: (scores[k], -k))
     if scores[best] > CLEAR:
-        return Number(best, scores[best], f"of 2 to {max(scores)} clusters {best} have the highest mean silhouette")
+        why = f"of 2 to {max(scores)} clusters {best} have the highest mean silhouette ({scores[best]:.2f})"
+        return Number(best, scores[best], why)
     by_size = int(np.clip(round(math.sqrt(n) / 5), 2, 30))
-    why = f"no number of clusters stands out, so {by_size} pieces were cut to look at"
+    at_best = f"mean silhouette at best {scores[best]:.2f}"
+    why = f"no number of clusters stands out ({at_best}), so {by_size} pieces were cut to look at"
     return Number(by_size, scores[best], why)

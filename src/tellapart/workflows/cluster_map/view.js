@@ -3,6 +3,7 @@ const canvas = $("map-canvas");
 const context = canvas.getContext("2d");
 const size = { width: 0, height: 0, ratio: 1 };
 const PICTURE = 44;
+let ink = "#000"; // of rings: the page's own, dark or light
 let drag = null; // what a pointer is drawing: {kind: "rectangle" | "lasso", points: [[x, y], …]} on the screen
 
 const extent = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0.25); // the middle of the map is at 0
@@ -69,8 +70,8 @@ function draw() {
   context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
   const rows = visible();
-  rows.sort((a, b) => (field.of[a] < 0 ? 0 : 1) - (field.of[b] < 0 ? 0 : 1) || a - b);
-  for (const i of rows) {
+  ink = getComputedStyle(canvas).color;
+  for (const i of [...rows.filter((row) => field.of[row] < 0), ...rows.filter((row) => field.of[row] >= 0)]) {
     const mark = stamp(field, field.of[i], field.of[i] < 0 ? Math.max(1.5, r - 1) : r, size.ratio);
     const half = mark.width / size.ratio / 2;
     context.globalAlpha = state.found && !state.found.has(i) ? 0.15 : 0.9;
@@ -110,7 +111,7 @@ function ring(i, r, width, dashed) {
   context.arc(screenX(data.x[i]), screenY(data.y[i]), r, 0, 7);
   context.lineWidth = width;
   context.setLineDash(dashed ? [3, 2] : []);
-  context.strokeStyle = getComputedStyle(canvas).color;
+  context.strokeStyle = ink;
   context.stroke();
   context.setLineDash([]);
 }
@@ -121,7 +122,7 @@ function drawSelection() {
   if (drag.kind === "rectangle") context.rect(x0, y0, x1 - x0, y1 - y0);
   else for (const [x, y] of drag.points) context.lineTo(x, y);
   context.closePath();
-  context.strokeStyle = context.fillStyle = getComputedStyle(canvas).color;
+  context.strokeStyle = context.fillStyle = ink;
   context.lineWidth = 1.5;
   context.stroke();
   context.globalAlpha = 0.12;
@@ -134,5 +135,5 @@ function resize() {
   Object.assign(size, { width: box.width, height: box.height, ratio: Math.min(window.devicePixelRatio || 1, 3) });
   canvas.width = Math.round(size.width * size.ratio);
   canvas.height = Math.round(size.height * size.ratio);
-  refresh();
+  draw(); // at once: a canvas of another size is empty
 }

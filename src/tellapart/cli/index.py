@@ -57,6 +57,9 @@ index.add_command(duplicates)
 @OVERWRITE
 @click.option("--size", type=int, metavar="PX", help="Side of the image that a backbone sees.")
 @click.option("--preprocess", metavar="SPEC", help="How a backbone sees images, such as 'decode|upright|fit(224)'.")
+@click.option(
+    "--projection", type=PATH, metavar="FILE", help="That of the vectors, which `embed --save-projection` wrote."
+)
 @headed("Data", READING)
 @headed("The run", WORKERS, NO_CACHE, JSON)
 def build(
@@ -68,6 +71,7 @@ def build(
     overwrite: bool,
     size: int | None,
     preprocess: str | None,
+    projection: Path | None,
     reading: Reading,
     workers: int,
     no_cache: bool,
@@ -90,6 +94,7 @@ def build(
             overwrite=overwrite,
             size=size,
             preprocess=preprocess,
+            projection=projection,
             store=store(),
             workers=workers,
             provider=provider(),

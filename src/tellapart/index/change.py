@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +22,14 @@ from tellapart.index.index import Index, collected
 from tellapart.index.kinds import check_kind, kind_for
 from tellapart.index.manifest import MANIFEST, Manifest, SegmentRecord
 from tellapart.index.plan import Part, Written, after_adding, after_removing
-from tellapart.index.segments import sync, write_removed, write_segment
+from tellapart.index.segments import recorded, sync, write_removed, write_segment
 from tellapart.index.space import Space
 
 if TYPE_CHECKING:
     import polars as pl
 
 LOCK = ".lock"
-_OURS = re.compile(r"s\d{6}(-\d+)?|removed-\d{6}\.npy|\.lock|\.index\.json\.new-.*")
+_OURS = re.compile(r"s\d{6}(-\d+)?|removed-\d{6}\.npy|projection-\d{6}\.safetensors|\.lock|\.index\.json\.new-.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,12 @@ class Change:
     def source(self) -> Mapping[str, str]:
         """Where images and model lie."""
         return self._manifest.source
+
+    def keep_projection(self, write: Callable[[Path], None]) -> None:
+        """Have the projection that the vectors went through in the index too; `write` writes it to a path."""
+        path = self.folder / f"projection-{self._manifest.generation:06d}.safetensors"
+        write(path)
+        self._manifest = replace(self._manifest, projection={path.name: recorded(path)})
 
     def remove(self, rows: NDArray[np.int64]) -> None:
         """Take rows away."""
@@ -183,7 +189,7 @@ def clear(folder: Path, manifest: Manifest | None) -> None:
     """Remove what an earlier change left: files of this room's names that the manifest does not know."""
     known = {MANIFEST, LOCK}
     if manifest is not None:
-        known |= {segment.name for segment in manifest.segments} | set(manifest.removed_file)
+        known |= {segment.name for segment in manifest.segments} | {*manifest.removed_file, *manifest.projection}
     for path in folder.iterdir():
         if path.name not in known and _OURS.fullmatch(path.name):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
@@ -236,7 +242,9 @@ def _current(path: Path) -> Manifest | None:
 
 def _generation(path: Path) -> int:
     """Of what is there: names of files are never used twice."""
-    numbers = [int(found[1]) for one in path.iterdir() if (found := re.match(r"(?:s|removed-)(\d{6})", one.name))]
+    numbers = [
+        int(found[1]) for one in path.iterdir() if (found := re.match(r"(?:s|removed-|projection-)(\d{6})", one.name))
+    ]
     manifest = _current(path)
     return max([0, *numbers, *([] if manifest is None else [manifest.generation])])
 

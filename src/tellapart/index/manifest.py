@@ -38,8 +38,9 @@ class SegmentRecord:
 class Manifest:
     """`generation` counts the changes; `kind` is what was asked for and `recall` what an approximate kind must reach.
 
-    `n` counts the rows that are there, `removed` those that are still in the segments but gone. `source` says where images
-    and a model lie, for searching by image: "model", "root", both possibly "".
+    `n` counts the rows that are there, `removed` those that are still in the segments but gone. `source` says where the images
+    ("root") and what made vectors of them ("model") lie, for searching by image; `projection` is a copy of the learned
+    projection that the vectors went through.
     """
 
     space: Space
@@ -51,6 +52,7 @@ class Manifest:
     removed: int = 0
     removed_file: Mapping[str, FileRecord] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
+    projection: Mapping[str, FileRecord] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """JSON for people and programs."""
@@ -60,7 +62,7 @@ class Manifest:
     def files(self) -> dict[str, FileRecord]:
         """Every file beside index.json by its path in the folder."""
         inside = {f"{s.name}/{name}": record for s in self.segments for name, record in s.files.items()}
-        return {**inside, **self.removed_file}
+        return {**inside, **self.removed_file, **self.projection}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -122,6 +124,7 @@ def _manifest(value: Mapping[str, Any]) -> Manifest:
         int(value["removed"]),
         _records(value["removed_file"]),
         {str(key): str(entry) for key, entry in value["source"].items()},
+        _records(value["projection"]),
     )
 
 

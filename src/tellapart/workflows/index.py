@@ -30,6 +30,7 @@ from tellapart.workflows.index_queries import (
 from tellapart.workflows.index_result import Changed
 from tellapart.workflows.index_search import find_duplicates, search
 from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.projecting import LearnedProjection
 
 if TYPE_CHECKING:
     from tellapart.index.change import Change
@@ -47,6 +48,7 @@ def build_index(
     overwrite: bool = False,
     size: int | None = None,
     preprocess: str | None = None,
+    projection: LearnedProjection | str | Path | None = None,
     store: Store | None = None,
     announce: Announce | None = None,
     workers: int = 0,
@@ -59,7 +61,8 @@ def build_index(
 
     `kind`: "flat" compares with every vector, "hnsw" and "ivfpq" with few; "auto" is flat up to 100,000 vectors, then hnsw,
     above 5,000,000 ivfpq. Of an approximate kind the search is made as thorough as `recall` of the ten nearest demands,
-    measured on 300 of the vectors. `source`, `size` and `preprocess` are those of `embed`.
+    measured on 300 of the vectors. `source`, `size`, `preprocess` and `projection` are those of `embed`; vectors that went
+    through a projection already need it for searching by image.
 
     Raises:
         DataError: `output_exists` unless `overwrite`, `index_in_use`, `write_failed`, `dataset_empty` …
@@ -72,10 +75,15 @@ def build_index(
     if not 0 < recall <= 1:
         raise SettingsError(Reason.BAD_SETTING, f"recall is a share above 0, at most 1, got {recall:g}")
     path = Path(path)
-    making = Making(size, preprocess, store, announce, workers, provider, cache_dir, limits, progress)
+    learned = LearnedProjection.read(projection) if isinstance(projection, str | Path) else projection
+    making = Making(size, preprocess, store, announce, workers, provider, cache_dir, limits, progress, learned)
     vectors = _given(data, source, making)
+    if learned is not None:
+        learned.target(normalised=True).check_same(replace(vectors.space, normalised=True), "the vectors")
     known = remembered(path, vectors, source)
     with creating(path, vectors.space, kind=kind, recall=recall, source=known, overwrite=overwrite) as change:
+        if learned is not None:
+            change.keep_projection(learned.write)
         return _added(path, change, vectors, progress)
 
 

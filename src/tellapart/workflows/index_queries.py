@@ -19,6 +19,7 @@ from tellapart.index.vectors import Vectors
 from tellapart.records import Sample
 from tellapart.workflows.embed import embed
 from tellapart.workflows.progress import Progress, silent
+from tellapart.workflows.projecting import LearnedProjection
 
 _HUB = ("timm/", "hf://")
 
@@ -36,6 +37,7 @@ class Making:
     cache_dir: str | Path | None = None
     limits: DecodeLimits = DecodeLimits()
     progress: Progress = silent
+    projection: LearnedProjection | None = None
 
     def embedded(self, source: Classifier | str | Path, dataset: Dataset) -> Vectors:
         """Vectors of the images that could be read; raises what `embed` raises."""
@@ -44,6 +46,7 @@ class Making:
             dataset,
             size=self.size,
             preprocess=self.preprocess,
+            projection=self.projection,
             store=self.store,
             announce=self.announce,
             workers=self.workers,
@@ -93,7 +96,8 @@ def images_of(index: Index, dataset: Dataset, source: Classifier | str | Path | 
         DataError: `foreign_vectors` when it is another by now; ModelError, BackboneError when it cannot be found.
     """
     asked = source if source is not None else _known_source(index)
-    own = making if sees_by_itself(asked) else replace(making, preprocess=index.space.preprocess)
+    own = replace(making, projection=_projection(index))
+    own = own if sees_by_itself(asked) else replace(own, preprocess=index.space.preprocess)
     try:
         vectors = own.embedded(asked, dataset)
     except ModelError as exc:
@@ -159,6 +163,19 @@ def absolute_rows(folder: Path, vectors: Vectors, source: Mapping[str, str]) -> 
 
 def _placed(start: Path, uri: str) -> str:
     return uri if "://" in uri else str(start / uri)
+
+
+def _projection(index: Index) -> LearnedProjection | None:
+    """The copy of the projection in the index."""
+    for name in index.manifest.projection:
+        return LearnedProjection.read(index.path / name)
+    if index.space.projection_sha256:
+        message = (
+            f"the vectors of the index {index.path} went through a projection that it does not hold, so no image can be "
+            "turned into one like them; build it with --projection, or search by vectors"
+        )
+        raise SettingsError(Reason.BAD_SETTING, message)
+    return None
 
 
 def _known_source(index: Index) -> str | Path:

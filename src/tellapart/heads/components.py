@@ -43,8 +43,8 @@ class Components:
 def principal_components(embeddings: Floats, dim: int, *, seed: int = 0) -> Components:
     """The first `dim` components of embeddings float32 (n, d); no copy of them is made.
 
-    Exact up to 2,048 dimensions. Above, by randomised subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4),
-    whose variances fall short by far less than 1 %. Each direction's largest entry is positive.
+    Exact up to 2,048 dimensions. Above, by randomised subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4):
+    its directions hold about 0.1 % less variance, the last of them may be others. Each direction's largest entry is positive.
 
     Raises:
         SettingsError: `bad_setting` when n embeddings of d numbers do not have so many.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,27 +12,34 @@ import numpy as np
 from tellapart.classifier.classifier import Classifier
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.evaluation import Evaluation, evaluate
+from tellapart.evaluation.intervals import wilson
 from tellapart.evaluation.report import Background
 from tellapart.records import LabelSchema
 from tellapart.workflows.classes.live import Live
 from tellapart.workflows.classes.rows import ROW
-from tellapart.workflows.classes.state import State
+from tellapart.workflows.classes.state import HeldOut, State
 from tellapart.workflows.costs import cost_matrix
 from tellapart.workflows.report import counts_by_split, render, warnings_of
 
 if TYPE_CHECKING:
     from tellapart.workflows.classes.change import Draft, How
 
+# Images times classes that an evaluation with all of its intervals and curves takes, at most: more would take minutes.
+_MOST_ANSWERS = 5_000_000
+MANY_CLASSES = 1000
+"""Of more there is no evaluation and no report: a table of what is taken for what would have millions of cells."""
+
 
 def described(live: Live, after: State, draft: Draft, number: int, how: How) -> Classifier:
     """The classifier of `after` with its card, evaluation and report; its golden answers and reference are the old ones."""
-    held = after.held_out
-    judged = _judged(after, draft, how)
-    evaluation = _evaluated(after) if len(held.rows) else None
+    held = _affordable(after.held_out, len(after.schema.labels))
+    judged = _judged(after, held, draft, how)
+    judgeable = len(held.rows) > 0 and len(after.schema.labels) <= MANY_CLASSES
+    evaluation = _evaluated(after, held) if judgeable else None
     card = after.classifier.card
     training = {**card.training, **training_facts(live, after, number), "summary": _summary(after, draft, number)}
     classifier = after.classifier.with_card(
-        data=_data_facts(card.data, after, draft), training=training, metrics=metrics_of(evaluation)
+        data=_data_facts(card.data, after, draft), training=training, metrics=_metrics(evaluation, after)
     )
     enclosures = replace(live.classifier.enclosures, evaluation=b"", report=b"")
     if evaluation is None:
@@ -48,28 +56,56 @@ def described(live: Live, after: State, draft: Draft, number: int, how: How) -> 
     return classifier.enclosing(replace(enclosures, evaluation=report.evaluation, report=report.html))
 
 
-def _judged(after: State, draft: Draft, how: How) -> Dataset:
+def _affordable(held: HeldOut, n_classes: int) -> HeldOut:
+    """All of them, or as many drawn evenly as there is time for: with thousands of classes."""
+    most = max(_MOST_ANSWERS // n_classes, 1)
+    if len(held.rows) <= most:
+        return held
+    chosen = np.sort(np.random.default_rng(0).permutation(len(held.rows))[:most])
+    scores = None if held.ood_scores is None else held.ood_scores[chosen]
+    return replace(
+        held,
+        rows=held.rows[chosen],
+        probabilities=held.probabilities[chosen],
+        decisions=held.decisions[chosen],
+        ood_scores=scores,
+    )
+
+
+def _judged(after: State, held: HeldOut, draft: Draft, how: How) -> Dataset:
     """The images that judge; those that came with this change lie where they were read."""
     import polars as pl
 
-    held = after.held_out.rows
-    dataset = after.rows.dataset(after.schema, held.tolist(), None)
-    root = "" if how.pictures is None else f"{how.pictures}/"
-    numbers = after.rows.table[ROW].gather(held).to_list()
-    uris = [draft.paths.get(row, f"{root}{uri}") for row, uri in zip(numbers, dataset.uris, strict=True)]
+    dataset = after.rows.dataset(after.schema, held.rows.tolist(), None)
+    root = how.pictures or Path()
+    numbers = after.rows.table[ROW].gather(held.rows).to_list()
+    uris = [draft.paths.get(row) or str(root / uri) for row, uri in zip(numbers, dataset.uris, strict=True)]
     return replace(dataset, table=dataset.table.with_columns(pl.Series("uri", uris)))
 
 
-def metrics_of(evaluation: Evaluation | None) -> dict[str, Any]:
+def _metrics(evaluation: Evaluation | None, after: State) -> dict[str, Any]:
     """The card's figures."""
     if evaluation is None:
-        return {"summary": ["not measured: no image is left to judge on"]}
+        return {"summary": [_one_figure(after)]}
     value = evaluation.to_json()
     return {"headline": value["headline_metric"], "summary": list(evaluation.summary()), **value["metrics"]}
 
 
-def _evaluated(after: State) -> Evaluation:
-    held, schema, classifier = after.held_out, after.schema, after.classifier
+def _one_figure(after: State) -> str:
+    """What is said without an evaluation."""
+    held = after.held_out
+    if not len(held.rows):
+        return "not measured: no image is left to judge on"
+    right = held.decisions[np.arange(len(held.rows)), after.rows.columns(after.schema)[held.rows]]
+    low, high = wilson(float(right.mean()), len(right), 1.96)
+    return (
+        f"{'accuracy':<24}{right.mean():.3f} ({low:.3f}–{high:.3f}) on {len(right):,} images; of more than {MANY_CLASSES:,} "
+        "classes nothing else is told"
+    )
+
+
+def _evaluated(after: State, held: HeldOut) -> Evaluation:
+    schema, classifier = after.schema, after.classifier
     return evaluate(
         held.probabilities,
         after.rows.columns(schema)[held.rows],

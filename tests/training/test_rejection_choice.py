@@ -79,6 +79,13 @@ def test_the_simplest_is_kept_where_the_difference_is_chance() -> None:
     assert _best(told | {"energy": noisy[::-1] + 0.05}) == "mahalanobis"
 
 
+def test_a_kind_that_gains_nothing_over_a_simpler_one_is_passed_over() -> None:
+    plain = np.array([0.52, 0.56, 0.54, 0.58, 0.55])
+    best = np.array([0.7, 0.55, 0.72, 0.6, 0.61])
+    told = {"mahalanobis": plain, "class_distance": plain + np.array([0.001, -0.001, 0.03, 0, 0]), "energy": best}
+    assert _best(told) == "energy"
+
+
 def test_groups_are_never_torn_apart() -> None:
     """Copies of the same things: told by copies of themselves, known images would look very familiar."""
     x, y = embeddings(80, 40, 5)

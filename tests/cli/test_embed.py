@@ -14,6 +14,7 @@ from tests.builders import write_folders
 from tests.classifier.models import backbone_file, model_folder, photos
 from tests.cli.command import run, start
 
+from tellapart.cli.embed import _is_worse
 from tellapart.index.vectors import Vectors
 
 
@@ -52,6 +53,45 @@ def test_json_is_the_result_alone() -> None:
     assert np.load("v.npy").dtype == np.float16
 
 
+def test_a_projection_says_what_it_is_worth_and_is_kept() -> None:
+    write_folders(Path("parts"), dict.fromkeys(("blue", "green", "red", "violet", "white", "yellow"), 24), side=24)
+    ran = run(
+        "embed",
+        backbone_file(),
+        "parts",
+        "-o",
+        "v.parquet",
+        "--project",
+        "supcon:4",
+        "--save-projection",
+        "p.safetensors",
+    )
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[2].startswith("projected supcon of ")
+    assert lines[2].endswith(" numbers, learned from 144 images")
+    assert lines[-2:] == ["written   v.parquet", "          p.safetensors"]
+    change = (
+        r"nearest of the same label [01]\.\d+ → [01]\.\d+ \([+-]0\.\d+ ± 0\.\d+\), mAP@R [01]\.\d+ → [01]\.\d+ \(.*\)"
+    )
+    judged = [line.strip() for line in lines[3:-2] if re.fullmatch(change, line.strip())]
+    assert len(judged) == 2
+    again = run("embed", backbone_file(), "parts", "-o", "again.parquet", "--projection", "p.safetensors", "--json")
+    assert again.json["projection"]["learned_from"] == 144
+    assert again.json["space"] == Vectors.read("v.parquet").space.to_json()
+
+
+def figures(change: float, margin: float, other: float) -> dict[str, dict[str, float]]:
+    return {"recall_at_1": {"change": change, "margin": margin}, "map_at_r": {"change": other, "margin": 0.05}}
+
+
+def test_what_is_clearly_worse_is_told() -> None:
+    assert _is_worse(figures(-0.2, 0.1, -0.01))
+    assert not _is_worse(figures(-0.2, 0.3, -0.01))
+    assert not _is_worse(figures(-0.2, 0.1, 0.02))
+    assert not _is_worse(figures(0.2, 0.1, 0.1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -65,6 +105,12 @@ def test_json_is_the_result_alone() -> None:
             "error: there.parquet exists; choose another name or allow over",
         ),
         (("empty", photos()), 1, "error: there is no model at empty"),
+        (
+            ("builtin", photos(), "--project", "pac:3"),
+            2,
+            "error: a projection to learn is written KIND:NUMBERS, such as pca:64",
+        ),
+        (("builtin", photos(), "--projection", "p"), 1, "error: there is no projection p; learn one with --project"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[object, ...], code: int, sentence: str) -> None:

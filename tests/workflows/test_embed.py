@@ -124,6 +124,14 @@ def test_a_model_sees_images_in_its_own_way() -> None:
     )
 
 
+def test_a_model_that_looks_for_anomalies_has_no_vectors_of_images() -> None:
+    error = refused(model().with_card(head={**model().card.head, "kind": "anomaly"}), photos())
+    assert str(error) == (
+        f"the model {model().card.name} looks for anomalies: its vectors describe the patches of an image, not the image; name "
+        "a classifier or a backbone"
+    )
+
+
 def test_a_backbone_sees_images_as_asked() -> None:
     assert embed(backbone_file(), photos(), size=16).space.preprocess == "decode|upright|fit(16)"
     asked = "decode|upright|squash(16)"

@@ -150,6 +150,14 @@ def _learned(facts: Mapping[str, Any] | None) -> Iterator[str]:
         if name in judged:
             yield f"          {what.format(**judged[name])}:"
             yield f"          {_changes(judged[name])}"
+            if _is_worse(judged[name]):
+                yield "warning   it finds clearly less there than the vectors it was learned on; leave it out, or add images"
+
+
+def _is_worse(figures: Mapping[str, Any]) -> bool:
+    """One measure lies below what it was by more than chance, and the other not above."""
+    changes = [(one["change"], one["margin"]) for one in (figures["recall_at_1"], figures["map_at_r"])]
+    return any(change + margin < 0 for change, margin in changes) and all(change <= 0 for change, _ in changes)
 
 
 def _changes(figures: Mapping[str, Any]) -> str:

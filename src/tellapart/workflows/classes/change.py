@@ -177,7 +177,7 @@ def _written(live: Live, draft: Draft, after: State, found: Effect, how: How) ->
         labels=draft.schema.labels,
         task=draft.schema.task,
         mapping=draft.mapping,
-        effect=found.to_json(),
+        effect=found.moved().to_json(),
     )
     state = {CLASSES: to_bytes(after.statistics)}
     return put(live, whole.enclosing(replace(enclosures, golden=golden)), entry, draft.left, state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ from tellapart.workflows.classes.state import Bools, Ints, State
 
 EXAMPLES = 5
 """Images of a class that a change would cost, at most so many named."""
+
+
+MANY = 40
+"""Of more classes a history and a terminal tell only those that change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,12 @@ class Effect:
     n: int
     comparisons: Mapping[str, Paired]
     classes: tuple[ClassEffect, ...]
+
+    def moved(self) -> Effect:
+        """Of many classes only those that are new or answer otherwise."""
+        if len(self.classes) <= MANY:
+            return self
+        return replace(self, classes=tuple(one for one in self.classes if one.lost or one.won or not one.compared))
 
     def to_json(self) -> dict[str, Any]:
         """`{"judged_on": …, "n": …, "accuracy": {"before": …, "after": …, "difference": …, "low": …, "high": …}, …}`."""
@@ -178,13 +188,17 @@ def _class_effect(after: State, found: _Answered, name: str, images: int, own: I
 
 def _examples(after: State, found: _Answered, chosen: list[int]) -> tuple[Example, ...]:
     """The lost ones come first, then those that are wrong in another way."""
-    uris, names = after.rows.table["uri"], (*after.schema.names, "unknown")
+    uris, labels = after.rows.table["uri"], after.schema.labels
+
+    def named(column: int) -> str:
+        return "unknown" if column == UNKNOWN else labels[column].name
+
     return tuple(
         Example(
             str(uris[int(found.rows[i])]),
             after.rows.ids[int(found.rows[i])],
-            names[found.before[i]],
-            names[found.after[i]],
+            named(int(found.before[i])),
+            named(int(found.after[i])),
         )
         for i in chosen
     )

@@ -147,7 +147,7 @@ def _put(
         task=classifier.schema.task,
         mapping=mapping,
         restores=target.version,
-        effect={} if found is None else found.to_json(),
+        effect={} if found is None else found.moved().to_json(),
     )
     state = {CLASSES: files[CLASSES]} if CLASSES in files else {}
     return put(live, classifier, entry, left, state)

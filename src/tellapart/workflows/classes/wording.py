@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from tellapart.evaluation.paired import Paired
 from tellapart.workflows.classes.change import Change, refused_lines
-from tellapart.workflows.classes.effect import ClassEffect, Effect
+from tellapart.workflows.classes.effect import Effect
 from tellapart.workflows.classes.tables import table
-
-_CLASSES = 40
-"""Of more classes only those are listed that are new or answer otherwise."""
 
 
 def lines_of(change: Change) -> list[str]:
@@ -28,7 +25,6 @@ def _effect_lines(effect: Effect) -> list[str]:
     lines += [_compared(name, found) for name, found in effect.comparisons.items()]
     if not effect.comparisons:
         lines.append("compared    nothing: no held-out image of a class that was there before")
-    shown = [one for one in effect.classes if len(effect.classes) <= _CLASSES or _moved(one)]
     rows = [
         (
             one.label,
@@ -39,7 +35,7 @@ def _effect_lines(effect: Effect) -> list[str]:
             f"{one.lost:,}" if one.compared else "-",
             f"{one.won:,}" if one.compared else "-",
         )
-        for one in shown
+        for one in effect.moved().classes
     ]
     heads = ("class", "images", "held out", "recall before", "after", "lost", "won")
     lines += ["", *(table(heads, rows) if rows else ["no class answers otherwise"])]
@@ -55,10 +51,6 @@ def _compared(name: str, found: Paired) -> str:
     verdict = {"before": "worse", "after": "better"}.get(found.better or "", "no difference that chance could not make")
     values = f"{found.before:.3f} before, {found.after:.3f} after: {found.after - found.before:+.3f}"
     return f"{name:<12}{values} ({interval}), {verdict}"
-
-
-def _moved(one: ClassEffect) -> bool:
-    return bool(one.lost or one.won or not one.compared)
 
 
 def _share(value: float | None) -> str:

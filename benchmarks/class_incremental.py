@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class Images:
     ids: tuple[str, ...]
     names: tuple[str, ...]
 
-    def take(self, rows: NDArray[np.integer]) -> Images:
+    def take(self, rows: NDArray[np.integer[Any]]) -> Images:
         """Some of them."""
         return Images(self.x[rows], self.y[rows], tuple(np.array(self.ids, object)[rows]), self.names)
 
@@ -201,14 +201,15 @@ def _as_new(c: int, whole: ClassStatistics, train: Images, test: Images, n_seeds
     nine = whole.removing(train.x[own], train.y[own])
     before = recalls(lda_head(nine, range(k), task=Task.MULTICLASS), test)[others].mean()
     draws = [np.random.default_rng(seed).permutation(own)[:FEW] for seed in range(n_seeds)]
-    after = [
-        recalls(lda_head(nine.adding(train.x[rows], train.y[rows]), range(k), task=Task.MULTICLASS), test)
-        for rows in draws
-    ]
-    known = train.take(np.concatenate([np.flatnonzero(train.y != c), draws[0]]))
-    _, seconds = timed(lambda: finish(nine.adding(train.x[draws[0]], train.y[draws[0]]), known, k))
-    mean = np.mean(after, axis=0)
-    return float(mean[c]), float(before), float(mean[others].mean()), seconds
+    after, seconds = zip(*(timed(partial(_added, nine, train, rows, c)) for rows in draws), strict=True)
+    mean = np.mean([recalls(head, test) for head in after], axis=0)
+    return float(mean[c]), float(before), float(mean[others].mean()), float(np.mean(seconds))
+
+
+def _added(nine: ClassStatistics, train: Images, rows: NDArray[np.integer[Any]], c: int) -> Head:
+    """The finished head of nine classes and these images of another."""
+    known = train.take(np.concatenate([np.flatnonzero(train.y != c), rows]))
+    return finish(nine.adding(train.x[rows], train.y[rows]), known, len(train.names))
 
 
 def shrinkages(train: Images, test: Images) -> None:
@@ -243,7 +244,7 @@ def accuracy(head: Head, images: Images) -> float:
 
 def recalls(head: Head, images: Images) -> NDArray[np.float64]:
     """By class (k,)."""
-    right = head.logits(images.x).argmax(axis=1) == images.y
+    right = head.probabilities(images.x).argmax(axis=1) == images.y
     return np.array([right[images.y == c].mean() for c in range(len(images.names))])
 
 

@@ -39,12 +39,20 @@ def test_the_scale_of_scores_changes_no_probability() -> None:
     np.testing.assert_allclose(fitted(z, y).apply(z), fitted(z * 64, y).apply(z * 64), atol=1e-4)
 
 
-def test_priors_are_said_and_not_fitted() -> None:
+def test_priors_are_said_and_scores_that_know_nothing_of_them_stay_as_they_are() -> None:
     z, y = scores(2_000)
-    priors = np.array([0.7, 0.2, 0.1])
-    found = fitted(z, y, priors=priors)
-    np.testing.assert_allclose(np.exp(found.offset) / np.exp(found.offset).sum(), priors, rtol=1e-5)
-    assert not fitted(z, y).offset.any()
+    for priors in (np.array([0.7, 0.2, 0.1]), EVEN):
+        shares = np.exp(fitted(z, y, priors=priors).offset)
+        np.testing.assert_allclose(shares / shares.sum(), priors, rtol=0.1)
+
+
+def test_a_class_whose_scores_are_too_low_gets_an_offset_where_classes_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    z, y = scores(2_000)
+    low = z - np.array([0, 0, 2], np.float32)
+    offset = fitted(low, y).offset
+    assert offset[2] - offset[:2].mean() == pytest.approx(2, abs=0.3)
+    monkeypatch.setattr("tellapart.heads.temperature._MOST_OFFSETS", 2)
+    assert not fitted(low, y).offset.any()
 
 
 def test_classes_count_as_their_priors_say() -> None:

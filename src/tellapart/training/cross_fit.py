@@ -22,6 +22,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 # Multiplications of one head from which two folds do: with ten thousand classes each head takes seconds.
 _LARGE = 1e10
+# Images of a class from which their number says as much of how frequent it is as what classes have on average.
+_TELLING = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +87,15 @@ class CrossFit:
 
     @property
     def priors(self) -> Doubles:
-        """How likely each class is beforehand (k,): as frequent as its images; a class without is as if it had one."""
-        shares = np.maximum(self.counts, 1)
-        return np.asarray(shares / shares.sum())
+        """How likely each class is beforehand (k,): as frequent as its images, as far as these tell.
+
+        Twenty images of a new class were taken because it is new, not because it is rare. So the logarithm of a count is
+        drawn to the mean of all classes' by a hundred images: of few hardly anything of it is left, of thousands nearly all.
+        """
+        counts = np.maximum(self.counts, 1)
+        logs, share = np.log(counts), counts / (counts + _TELLING)
+        likely = np.exp(share * logs + (1 - share) * logs.mean())
+        return np.asarray(likely / likely.sum())
 
     def folds(self, seed: int) -> Ints:
         """The fold of each image, int64 (m,), -1 for the test split: groups stay whole, classes are dealt out evenly.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tellapart.evaluation.evaluation import Evaluation
     from tellapart.image.preprocess import PreprocessSpec
     from tellapart.image.types import DecodeLimits, RgbImage
+    from tellapart.index.vectors import Vectors
     from tellapart.records import Label, LabelSchema, Prediction, Refusal, Roi, Sample, Task
     from tellapart.settings.recipe import Recipe
     from tellapart.workflows.check import check
@@ -79,6 +80,7 @@ _HOME = {
     "Task": "tellapart.records",
     "TellapartError": "tellapart.errors",
     "TrainingError": "tellapart.errors",
+    "Vectors": "tellapart.index.vectors",
     "add_classes": "tellapart.workflows.classes.add",
     "check": "tellapart.workflows.check",
     "class_history": "tellapart.workflows.classes.listing",
@@ -122,6 +124,7 @@ __all__ = [
     "Task",
     "TellapartError",
     "TrainingError",
+    "Vectors",
     "add_classes",
     "check",
     "class_history",

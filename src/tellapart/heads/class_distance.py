@@ -55,8 +55,7 @@ class ClassDistance:
     @classmethod
     def within(cls, space: OodDetector, embeddings: Floats, classes: NDArray[np.int64]) -> ClassDistance:
         """Of images (n, d) and the class of each (n,), in the directions of `space`; the score is the plain distance."""
-        inside, _ = space.coordinates(embeddings)
-        within = Within.of(inside, classes)
+        within = Within.of(space.inside(embeddings), classes)
         variances, turn = np.linalg.eigh(within.covariance)
         weight = (1 / np.sqrt(np.maximum(variances, 1 / float(space.rest[0])))).astype(np.float32)
         basis = np.ascontiguousarray(space.basis @ turn.astype(np.float32))

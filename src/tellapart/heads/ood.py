@@ -85,6 +85,11 @@ class OodDetector:
             _fit(embeddings[~part])[0] if few else spread.detector_without(part, detector) for part in without
         ]
 
+    def inside(self, embeddings: Floats) -> Floats:
+        """Where embeddings (n, d) lie along the basis, float32 (n, r)."""
+        check_embeddings(embeddings, n_features=self.n_features)
+        return np.asarray(((embeddings - self.mean) / self.scale) @ self.basis, np.float32)
+
     def coordinates(self, embeddings: Floats) -> tuple[Floats, Floats]:
         """Where embeddings (n, d) lie along the basis, float32 (n, r), and their squared distance beside it (n,)."""
         check_embeddings(embeddings, n_features=self.n_features)

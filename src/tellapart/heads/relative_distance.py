@@ -61,8 +61,7 @@ class RelativeDistance:
     @classmethod
     def within(cls, space: OodDetector, embeddings: Floats, classes: NDArray[np.int64]) -> RelativeDistance:
         """Of images (n, d) and the class of each (n,), in the directions of `space`; the score is the plain value."""
-        inside, _ = space.coordinates(embeddings)
-        within = Within.of(inside, classes)
+        within = Within.of(space.inside(embeddings), classes)
         turn, spread = _discriminant(within)
         middle = (within.counts / within.counts.sum()) @ within.means
         directions = (space.basis / space.scale[:, None]).astype(np.float64) @ turn

@@ -66,8 +66,7 @@ class KnownClasses:
 
 
 def _coordinates(space: ClassDistance, embeddings: Floats) -> Floats:
-    inside, _ = space.space.coordinates(embeddings)
-    return np.asarray(inside * space.space.weight, np.float32)
+    return np.asarray(space.space.inside(embeddings) * space.space.weight, np.float32)
 
 
 def _remembered(classifier: Classifier) -> tuple[Floats, NDArray[np.str_]]:

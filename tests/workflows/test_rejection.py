@@ -9,6 +9,7 @@ from tests.builders import write_folders
 
 import tellapart as ta
 from tellapart.errors import SettingsError
+from tellapart.workflows.classes.add import add_classes
 from tellapart.workflows.export import export
 from tellapart.workflows.verify import verify
 
@@ -35,6 +36,19 @@ def test_a_named_kind_is_kept_and_exported(parts: Path, tmp_path: Path, kind: st
     assert "rejection_choice" not in model.card.head
     assert verify(tmp_path / "model").max_difference < 1e-4
     assert export(tmp_path / "model", tmp_path / "model.onnx").max_difference < 1e-5
+
+
+def test_a_class_that_is_added_leaves_the_kind_as_it_is(parts: Path, tmp_path: Path) -> None:
+    ta.train(parts, output=tmp_path / "model", method="dynamic", rejection="energy", unknown_share=0.05, golden=0)
+    add_classes(tmp_path / "model", write_folders(tmp_path / "more", {"a": 0, "b": 0, "c": 0, "d": 0, "e": 0, "f": 8}))
+    model = ta.load(tmp_path / "model")
+    assert "f" in model.labels
+    assert (model.ood.kind, model.card.head["rejection"], model.card.head["unknown_share"]) == (
+        "energy",
+        "energy",
+        0.05,
+    )
+    assert model.ood.arrays().keys() == {"ood_range"}
 
 
 def test_faults_of_the_recipe_are_said(parts: Path) -> None:

@@ -110,7 +110,7 @@ def measured(
     found = index.search(queries, K).rows
     same = recall(rival(queries)[1], truth)
     batch = paired(lambda: index.search(queries, K), lambda: rival(queries), options.rounds)
-    single = paired(one_by_one(lambda q: index.search(q, K), queries), one_by_one(rival, queries), options.rounds)
+    single = one_by_one(lambda q: index.search(q, K), rival, queries, options.rounds)
     cold = json.loads(subprocess.run([sys.executable, "-c", COLD, str(path)], capture_output=True, check=True).stdout)
     settings = {key: value for key, value in known["segments"][0].items() if key in SETTINGS}
     rows = {
@@ -216,9 +216,21 @@ def paired(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> t
     return float(np.median([a for a, _ in pairs])), float(np.median([b / a for a, b in pairs]))
 
 
-def one_by_one(search: Callable[[Floats], Any], queries: Floats) -> Callable[[], Any]:
-    """Single queries, as they come from people."""
-    return lambda: [search(queries[i : i + 1]) for i in range(N_SINGLE)]
+def one_by_one(
+    ours: Callable[[Floats], Any], theirs: Callable[[Floats], Any], queries: Floats, rounds: int
+) -> tuple[float, float]:
+    """The same for `N_SINGLE` single queries, as people ask them: in turns of ten, so that both meet the same disturbances."""
+    part = [queries[i : i + 1] for i in range(N_SINGLE)]
+    totals = []
+    for _ in range(rounds + 1):
+        seconds = [0.0, 0.0]
+        for number in range(0, N_SINGLE, 10):
+            for which in (0, 1) if number % 20 else (1, 0):
+                search = (ours, theirs)[which]
+                seconds[which] += timed(lambda search=search, at=number: [search(one) for one in part[at : at + 10]])
+        totals.append(seconds)
+    ratios = [their / our for our, their in totals[1:]]
+    return float(np.median([our for our, _ in totals[1:]])), float(np.median(ratios))
 
 
 def timed(run: Callable[[], Any]) -> float:

@@ -77,9 +77,9 @@ def exact(
 def settled(queries: NDArray[np.float32], vectors: NDArray[np.float32], found: Hits) -> Hits:
     """What faiss found, in order: where two lie closer than its sums in float32 tell, exact sums decide, and else the row."""
     values = found.similarities
-    close = values[:, :-1] - values[:, 1:] <= ROUNDING
-    if close.any():
-        doubtful = np.flatnonzero(close.any(axis=1))
+    gaps = values[:, :-1] - values[:, 1:]
+    if np.minimum.reduce(gaps, axis=None, initial=np.inf) <= ROUNDING:
+        doubtful = np.flatnonzero((gaps <= ROUNDING).any(axis=1))
         better = rescored(queries[doubtful], vectors, Hits(values[doubtful], found.rows[doubtful]))
         values[doubtful], found.rows[doubtful] = better
     return found

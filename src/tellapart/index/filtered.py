@@ -36,8 +36,8 @@ def search_allowed(
         return exact(queries, vectors, k, rows, flat)
     chosen = None if rows is None else selector(len(vectors), rows)
     found = settled(queries, vectors, approximate(queries, k, chosen, len(vectors) / n_allowed))
-    lacking = found.rows[:, -1] < 0
-    if lacking.any():
-        short = np.flatnonzero(lacking)
+    last = found.rows[:, -1]
+    if np.minimum.reduce(last, initial=0) < 0:
+        short = np.flatnonzero(last < 0)
         found.similarities[short], found.rows[short] = exact(queries[short], vectors, k, rows, flat)
     return found

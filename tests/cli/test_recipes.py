@@ -112,6 +112,7 @@ def test_the_help_is_in_parts() -> None:
     assert headings == [
         "Options:",
         "Answers:",
+        "Good images alone (--method anomaly):",
         "The network itself (--method finetune):",
         "A search:",
         "Data:",

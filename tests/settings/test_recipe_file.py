@@ -84,7 +84,7 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     )
     assert fault(path, "warmup_epochs=-1") == (
         f"the recipe {path} cannot be used: line 6: finetune.epochs was given before, in line 5; "
-        "line 1: method is 'probe', 'finetune', 'few-shot', 'dynamic', 'hog' or 'sift', got 'finetun'; "
+        "line 1: method is 'probe', 'finetune', 'few-shot', 'dynamic', 'hog', 'sift' or 'anomaly', got 'finetun'; "
         "line 2: there is no 'epochs' in a recipe; did you mean 'finetune.epochs'?; "
         "line 4: there is no 'augmentatoin' in finetune; did you mean 'augmentation'?; "
         "line 5: finetune.epochs is a whole number of at least 1, got 1.5; "
@@ -233,8 +233,8 @@ def test_what_would_do_nothing_with_the_method_is_refused() -> None:
         "--set loss.name works with the method 'finetune', not 'probe'"
     )
     assert fault(None, "method=sift", "backbone=builtin") == (
-        "the options cannot be used: --set backbone works with the method 'probe', 'finetune', 'few-shot' or 'dynamic', not "
-        "'sift'"
+        "the options cannot be used: --set backbone works with the method 'probe', 'finetune', 'few-shot', 'dynamic' or "
+        "'anomaly', not 'sift'"
     )
     assert fault(None, "head=svm").endswith("--set head works with the method 'hog' or 'sift', not 'probe'")
 

@@ -16,6 +16,7 @@ from tellapart.classifier.card import ModelCard
 from tellapart.classifier.enclosures import Enclosures
 from tellapart.classifier.pipeline import Job, Outcome, Pipeline, Reader
 from tellapart.errors import ImageError, Reason
+from tellapart.heads.anomaly import AnomalyHead, AnomalyScore
 from tellapart.heads.protocol import Head
 from tellapart.heads.rejection import Rejection
 from tellapart.heads.thresholds import Thresholds, decide
@@ -25,6 +26,7 @@ from tellapart.image.types import DecodeLimits, RgbImage
 from tellapart.records import LabelSchema, Prediction, Refusal, Roi
 
 if TYPE_CHECKING:
+    from tellapart.classifier.heatmap import Heatmap
     from tellapart.evaluation.evaluation import Evaluation
 
 ImageLike = str | Path | bytes | RgbImage | NDArray[np.uint8]
@@ -107,6 +109,17 @@ class Classifier:
             raise ImageError(Reason(outcomes[0].code), outcomes[0].message)
         return outcomes[0]
 
+    def heatmap(self, image: ImageLike, *, label: str | None = None, roi: Roi | None = None) -> Heatmap:
+        """Where in an image what speaks for a label is: the likeliest label, unless one is named. See `Heatmap`.
+
+        Raises:
+            ImageError: the image cannot be used.
+            SettingsError: `bad_setting` for a model that judges an image as a whole.
+        """
+        from tellapart.classifier.heatmap import heatmap_of
+
+        return heatmap_of(self, as_job(image, 0, roi).source, roi, label)
+
     def embed(self, images: Sequence[ImageLike], *, roi: Roi | None = None) -> Embeddings:
         """The backbone's vectors for images, float32 (n, embedding_dim); refused images are listed, not raised."""
         outcomes = [outcome for batch in self.pipeline().run(_jobs(images, roi)) for outcome in batch]
@@ -130,8 +143,13 @@ class Classifier:
 
     def answer(self, embeddings: NDArray[np.float32]) -> Answers:
         """Calibrated answers for embeddings float32 (n, d)."""
-        probabilities = self.head.probabilities(embeddings)
         scores = self.ood.score(embeddings)
+        # What tells anomalies is their score: it is not computed twice.
+        probabilities = (
+            self.head.probabilities_of(scores)
+            if isinstance(self.head, AnomalyHead) and isinstance(self.ood, AnomalyScore)
+            else self.head.probabilities(embeddings)
+        )
         decisions = decide(probabilities, self.thresholds, self.schema)
         unknown = (scores >= 1) & self.ood.rejects
         decisions[unknown] = False

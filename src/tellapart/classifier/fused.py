@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tellapart.backbones.fuse import Nodes, distance_graph, fuse, linear_graph
+from tellapart.backbones.fuse_anomaly import anomaly_graph, anomaly_score_graph
 from tellapart.backbones.fuse_rejection import class_distance_graph, energy_graph, relative_distance_graph
 from tellapart.records import Task
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, NDArray[Any]]
 
-HEAD_GRAPHS: Mapping[str, Callable[[Arrays, str], Nodes]] = MappingProxyType({"linear": linear_graph})
+HEAD_GRAPHS: Mapping[str, Callable[[Arrays, str], Nodes]] = MappingProxyType(
+    {"linear": linear_graph, "anomaly": anomaly_graph}
+)
 """By kind of head: its arrays and "softmax" or "sigmoid" → nodes that make the probabilities (n, k)."""
 
 REJECTION_GRAPHS: Mapping[str, Callable[[Arrays], Nodes]] = MappingProxyType(
@@ -27,6 +30,7 @@ REJECTION_GRAPHS: Mapping[str, Callable[[Arrays], Nodes]] = MappingProxyType(
         "class_distance": class_distance_graph,
         "relative_distance": relative_distance_graph,
         "energy": energy_graph,
+        "anomaly": anomaly_score_graph,
     }
 )
 """By kind of rejection: the arrays of the head file, the head's among them → nodes that make the score (n,)."""

@@ -33,6 +33,9 @@ EXIT_NOTHING_ANSWERED = 3
     metavar="NAME=x0,y0,x1,y1",
     help="Region in 0–1 of the upright image; more pairs make a polygon. May be repeated.",
 )
+@click.option(
+    "--heatmaps", type=PATH, metavar="FOLDER", help="Write a PNG of each image that shows where its answer comes from."
+)
 @flag("--embedding", "embedding", "Add the embedding to each JSON or Parquet row.")
 @WORKERS
 def predict(
@@ -43,6 +46,7 @@ def predict(
     parquet: Path | None,
     output: Path | None,
     roi: tuple[str, ...],
+    heatmaps: Path | None,
     embedding: bool,
     workers: int,
 ) -> None:
@@ -65,6 +69,7 @@ def predict(
             provider=provider(),
             limits=decode_limits(),
             embedding=embedding,
+            heatmaps=heatmaps,
             progress=shown,
         )
         counted = _Counted(run.outcomes)

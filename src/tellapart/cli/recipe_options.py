@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tellapart.settings.recipe import Recipe
 
 # The words of `settings.recipe`, repeated: to read them there takes pydantic, and `--help` answers at once without it.
-METHODS = ("probe", "finetune", "few-shot", "dynamic", "hog", "sift")
+METHODS = ("probe", "finetune", "few-shot", "dynamic", "hog", "sift", "anomaly")
 PRESETS = ("none", "light", "standard", "strong", "colour-matters", "orientation-matters", "small-defects")
 LOSSES = (
     *("auto", "cross_entropy", "focal", "class_balanced", "logit_adjustment", "bce", "asymmetric"),
@@ -35,6 +35,8 @@ FIELDS = {
     "rejection": ("rejection",),
     "unknown_share": ("unknown_share",),
     "head": ("head",),
+    "good": ("anomaly", "good"),
+    "false_alarms": ("anomaly", "false_alarms"),
     "start": ("finetune", "start"),
     "tune": ("finetune", "tune"),
     "epochs": ("finetune", "epochs"),
@@ -122,6 +124,18 @@ RECIPE = gathered(
             help="Share of images like the training images that is called unknown.  [default: 0.01]",
         ),
         _choice("--head", ("logistic", "svm"), "What reads the features of hog and sift.  [default: logistic]"),
+    ),
+    headed(
+        "Good images alone (--method anomaly)",
+        click.option(
+            "--good", metavar="NAME", help="Class of the good images, several as 'a|b'.  [default: guessed by words]"
+        ),
+        click.option(
+            "--false-alarms",
+            type=float,
+            metavar="SHARE",
+            help="Share of good images that may be called anomalous.  [default: 0.01]",
+        ),
     ),
     headed(
         "The network itself (--method finetune)",

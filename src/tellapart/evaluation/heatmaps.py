@@ -52,6 +52,32 @@ def upsample(heat: Floats, height: int, width: int) -> NDArray[np.float32]:
     return np.asarray(tall[:, columns] * (1 - column_share) + tall[:, right] * column_share, dtype=np.float32)
 
 
+def place(heat: Floats, box: tuple[float, float, float, float], height: int, width: int) -> NDArray[np.float32]:
+    """Heat (h', w') over an image of (height, width) of which it covers `box` (left, top, right, bottom), in pixels.
+
+    The box may reach beyond the image; what lies outside it is 0.
+    """
+    left, top, right, bottom = box
+    rows, row_share = _within(heat.shape[0], height, top, bottom)
+    columns, column_share = _within(heat.shape[1], width, left, right)
+    source = np.pad(np.asarray(heat, np.float32), ((0, 1), (0, 1)), mode="edge")
+    tall = source[rows] * (1 - row_share)[:, None] + source[rows + 1] * row_share[:, None]
+    wide = tall[:, columns] * (1 - column_share) + tall[:, columns + 1] * column_share
+    inside = [_inside(n, low, high) for n, low, high in ((height, top, bottom), (width, left, right))]
+    return np.asarray(wide * inside[0][:, None] * inside[1], dtype=np.float32)
+
+
+def _within(n_source: int, n_target: int, low: float, high: float) -> tuple[Ints, NDArray[np.float32]]:
+    at = ((np.arange(n_target) + 0.5 - low) * n_source / (high - low) - 0.5).clip(0, n_source - 1)
+    first = np.floor(at).astype(np.int64)
+    return first, (at - first).astype(np.float32)
+
+
+def _inside(n: int, low: float, high: float) -> NDArray[np.bool_]:
+    centres = np.arange(n) + 0.5
+    return np.asarray((centres >= low) & (centres <= high))
+
+
 def _positions(n_source: int, n_target: int) -> tuple[Ints, NDArray[np.float32]]:
     at = ((np.arange(n_target) + 0.5) * n_source / n_target - 0.5).clip(0, n_source - 1)
     first = np.floor(at).astype(np.int64)

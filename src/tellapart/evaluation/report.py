@@ -9,6 +9,7 @@ from typing import Any
 
 from tellapart.evaluation import report_numbers as numbers
 from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.kinds import Kinds, kinds_section
 from tellapart.evaluation.learning import Learning, learning_section
 from tellapart.evaluation.markup import facts, image, page, paragraph, section, table, text
 from tellapart.evaluation.mistakes import Case
@@ -18,15 +19,17 @@ from tellapart.records import Refusal
 
 _MAX_LISTED = 200
 _NAV = (("trust", "What to trust"), ("classes", "Classes"), ("confusion", "Confusions"), ("curves", "Curves"),
-        ("slices", "Slices"), ("mistakes", "Mistakes"), ("unknown", "Unknown"), ("learning", "Learning"),
-        ("search", "Search"), ("data", "Data"), ("model", "Model"), ("reproduce", "Reproduce"))  # fmt: skip
+        ("kinds", "Kinds"), ("slices", "Slices"), ("mistakes", "Mistakes"), ("unknown", "Unknown"), ("found", "Found"),
+        ("learning", "Learning"), ("search", "Search"), ("data", "Data"), ("model", "Model"),
+        ("reproduce", "Reproduce"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryItem:
     """One picture of the gallery: `thumbnail` and `heatmap` are JPEG, PNG or WebP bytes.
 
-    `actual` and `predicted` are label names, predicted () for "unknown"; `kind` is "mistake", "uncertain" or "unknown".
+    `actual` and `predicted` are label names, predicted () for "unknown"; `kind` is "mistake", "uncertain", "unknown" or
+    "found".
     """
 
     uri: str
@@ -44,7 +47,7 @@ class Background:
     """What else the report tells: images per split and label, refused files, remarks (leaks found …), commands.
 
     `learning` is how the network itself was trained and whether that paid, where it was; `searched` how the way to train was
-    found, where it was searched for.
+    found, where it was searched for. `kinds` is how well an anomaly model finds each kind.
     """
 
     splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class Background:
     reproduce: Sequence[str] = ()
     learning: Learning | None = None
     searched: Searched | None = None
+    kinds: Kinds | None = None
 
 
 def write_report(
@@ -73,9 +77,11 @@ def write_report(
         numbers.classes(evaluation),
         numbers.confusions(evaluation),
         numbers.curves(evaluation),
+        kinds_section(around.kinds) if around.kinds else "",
         numbers.by_slice(evaluation),
         _mistakes(evaluation, gallery),
         _unknown(evaluation, gallery),
+        _found(gallery),
         learning_section(around.learning) if around.learning else "",
         searched_section(around.searched) if around.searched else "",
         _data(around),
@@ -115,6 +121,12 @@ def _unknown(evaluation: Evaluation, gallery: Sequence[GalleryItem]) -> str:
     )
     body = _pictures(shown) if shown else _case_table("Most foreign first", cases.unknown)
     return section("unknown", "Unknown", paragraph(intro), body)
+
+
+def _found(gallery: Sequence[GalleryItem]) -> str:
+    shown = [item for item in gallery if item.kind == "found"]
+    intro = "Anomalies that raised an alarm, the strangest first. The second picture glows where a patch is unlike good ones."
+    return section("found", "Anomalies found", paragraph(intro), _pictures(shown)) if shown else ""
 
 
 def _pictures(items: Sequence[GalleryItem]) -> str:

@@ -15,6 +15,7 @@ from tellapart.errors import Reason, SettingsError
 from tellapart.records import LabelSchema, Task
 
 _SHARE = re.compile(r"(precision|recall)\s*>=\s*([0-9.]+)\s*(%?)")
+_FALSE_ALARMS = re.compile(r"false_alarms<=([0-9.e-]+)")
 _KINDS = "argmax (or none), best_f1, precision>=0.98, recall>=0.95, least_cost"
 # Multi-label decisions are priced label by label: the names of the two sides of such a table.
 ABSENT, PRESENT = "absent", "present"
@@ -65,7 +66,10 @@ class CostTable:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A stated aim. `kind` is argmax, best_f1, precision, recall or least_cost; `value` the share asked for."""
+    """A stated aim. `kind` is argmax, best_f1, precision, recall or least_cost; `value` the share asked for.
+
+    Models of good images alone have the kind false_alarms, which is asked for by `anomaly.false_alarms` of a recipe.
+    """
 
     kind: str
     value: float = 0.0
@@ -111,6 +115,8 @@ class Aim:
         return self.costs if self.costs is not None else CostTable(())
 
     def __str__(self) -> str:
+        if self.kind == "false_alarms":
+            return f"{self.kind}<={self.value:g}"
         return f"{self.kind}>={self.value:g}" if self.kind in ("precision", "recall") else self.kind
 
     def to_json(self) -> dict[str, Any]:
@@ -126,6 +132,8 @@ class Aim:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Aim:
         """Inverse of `to_json`."""
+        if match := _FALSE_ALARMS.fullmatch(str(value["aim"])):
+            return cls("false_alarms", float(match[1]))
         costs = CostTable.of(value["costs"], unknown=value.get("unknown")) if "costs" in value else None
         return cls.parse(str(value["aim"]), costs=costs)
 

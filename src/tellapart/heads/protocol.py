@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import Reason, SettingsError
+from tellapart.heads.anomaly import AnomalyHead
 from tellapart.heads.calibration import Calibration
 from tellapart.heads.linear import ClassWeight, LinearHead, fit_linear
 from tellapart.heads.objectives import Floats
@@ -87,14 +88,17 @@ class RestoreHead(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeadKind:
-    """A kind of head by its name in the model's card."""
+    """A kind of head by its name in the model's card. `fit` is None for one that is not made from examples of all classes."""
 
     name: str
-    fit: FitHead
+    fit: FitHead | None
     restore: RestoreHead
 
 
-_HEADS: dict[str, HeadKind] = {"linear": HeadKind("linear", fit_linear, LinearHead.from_arrays)}
+_HEADS: dict[str, HeadKind] = {
+    "linear": HeadKind("linear", fit_linear, LinearHead.from_arrays),
+    "anomaly": HeadKind("anomaly", None, AnomalyHead.from_arrays),
+}
 
 
 def heads() -> dict[str, HeadKind]:

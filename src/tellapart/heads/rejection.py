@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 from numpy.typing import NDArray
 
 from tellapart.errors import ModelError, Reason, SettingsError
+from tellapart.heads.anomaly import AnomalyScore
 from tellapart.heads.class_distance import ClassDistance
 from tellapart.heads.energy import Energy
 from tellapart.heads.familiar import Familiar
@@ -48,6 +49,7 @@ REJECTIONS: Mapping[str, RestoreRejection] = MappingProxyType(
         "class_distance": ClassDistance.from_arrays,
         "relative_distance": RelativeDistance.from_arrays,
         "energy": Energy.from_arrays,
+        "anomaly": AnomalyScore.from_arrays,
     }
 )
 """By the name on the card."""

@@ -127,6 +127,20 @@ class ResizeShort:
 Geometry = Fit | Squash | ResizeShort
 
 
+def covered(geometry: Geometry, size: Size) -> Box:
+    """What the result of a geometry shows of an image of `size` (width, height), in the image's pixels.
+
+    A canvas reaches beyond the image, so sides may be negative or beyond its size.
+    """
+    sides = []
+    for extent, resized, out in zip(size, geometry.needs(size), geometry.output, strict=True):
+        first = -((out - resized) // 2) if out >= resized else round((resized - out) / 2)
+        scale = extent / resized
+        sides.append((first * scale, (first + out) * scale))
+    (left, right), (top, bottom) = sides
+    return left, top, right, bottom
+
+
 def _extent(image: Image.Image, box: Box | None) -> tuple[float, float]:
     return image.size if box is None else (box[2] - box[0], box[3] - box[1])
 

@@ -81,6 +81,14 @@ class PreprocessSpec:
         """
         return self._region(data, roi, limits).to_rgb()
 
+    def load_whole(self, data: bytes, roi: Roi | None = None, limits: DecodeLimits = _LIMITS) -> RgbImage:
+        """`load` at the image's own size, for people to look at.
+
+        Raises:
+            ImageError: the image cannot be used.
+        """
+        return self._region(data, roi, limits, reduced=False).to_rgb()
+
     def transform(self, image: RgbImage) -> NDArray[np.uint8]:
         """Pixels for the backbone, uint8 (height, width, 3), from what `load` gave."""
         return self.geometry(Image.fromarray(image.pixels), image.box)
@@ -90,10 +98,10 @@ class PreprocessSpec:
         region = self._region(data, roi, limits)
         return self.geometry(region.image, region.box)
 
-    def _region(self, data: bytes, roi: Roi | None, limits: DecodeLimits) -> Decoded:
+    def _region(self, data: bytes, roi: Roi | None, limits: DecodeLimits, *, reduced: bool = True) -> Decoded:
         region = roi or self.roi
         options = DecodeOptions(self.background, self.intensity, self.frame, self.upright)
-        decoded = decode_image(data, limits, options, lambda size: self._needed(size, region))
+        decoded = decode_image(data, limits, options, (lambda size: self._needed(size, region)) if reduced else None)
         return crop_decoded(decoded, region, self.background) if region else decoded
 
     def _needed(self, size: Size, region: Roi | None) -> Size:

@@ -84,6 +84,11 @@ def guess_positive(names: Sequence[str]) -> str:
     return first if negative == [False, True] else second
 
 
+def nothing_special(names: Iterable[str]) -> tuple[str, ...]:
+    """Those names that are words for "nothing special" (good, ok, free, no_frog …), in their order."""
+    return tuple(name for name in names if _is_negative(name))
+
+
 def _is_negative(name: str) -> bool:
     words = name.lower().replace("-", "_").replace(" ", "_").split("_")
     return words[0] in _NEGATIVE_WORDS

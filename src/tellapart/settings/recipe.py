@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Method = Literal["probe", "finetune", "few-shot", "dynamic", "hog", "sift"]
+Method = Literal["probe", "finetune", "few-shot", "dynamic", "hog", "sift", "anomaly"]
 Preset = Literal["none", "light", "standard", "strong", "colour-matters", "orientation-matters", "small-defects"]
 LossName = Literal[
     "auto",
@@ -208,6 +208,29 @@ class Finetune(_Section):
     mlflow: str | None = Field(default=None, description="Tracking URI of MLflow.")
 
 
+class Anomaly(_Section):
+    """What good images teach, so that all others are found: `method: anomaly`."""
+
+    method: Literal["auto", "patchcore", "mahalanobis", "knn"] = Field(
+        default="auto",
+        description="What is compared: patches with those remembered, with the Gaussian of their place, or whole images; "
+        "auto: the best on bad images of the training, patchcore without any.",
+    )
+    good: str | None = Field(
+        default=None,
+        description="Class of the good images, several as a|b; none: guessed from words such as good or ok.",
+    )
+    bad: str | None = Field(
+        default=None, description="What all others are called; none: as their class, where it is one, else anomalous."
+    )
+    false_alarms: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.01, description="Share of good images that may be called anomalous."
+    )
+    coreset: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.1, description="patchcore: share of the patches that is remembered, of 20,000 at random at most."
+    )
+
+
 class Recipe(_Section):
     """A whole training: method, backbone, image, thresholds, and how the network learns."""
 
@@ -238,4 +261,5 @@ class Recipe(_Section):
         default=0.01, description="Share of images like the training images that is called unknown."
     )
     head: Literal["logistic", "svm"] = Field(default="logistic", description="hog and sift: what reads their features.")
+    anomaly: Anomaly = Anomaly()
     finetune: Finetune = Finetune()

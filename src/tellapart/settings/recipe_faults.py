@@ -59,7 +59,10 @@ def unknown_field(path: Path) -> str:
 # Fields, and the methods that heed them.
 _HEEDED_BY: dict[str, tuple[str, ...]] = {
     "finetune": ("finetune",),
-    "backbone": ("probe", "finetune", "few-shot", "dynamic"),
+    "anomaly": ("anomaly",),
+    "aim": ("probe", "finetune", "few-shot", "dynamic", "hog", "sift"),
+    "class_weight": ("probe", "finetune", "few-shot", "dynamic", "hog", "sift"),
+    "backbone": ("probe", "finetune", "few-shot", "dynamic", "anomaly"),
     "head": ("hog", "sift"),
     "label_noise": ("probe", "few-shot", "dynamic", "hog", "sift"),
     "rejection": ("probe", "few-shot", "dynamic", "hog", "sift"),

@@ -20,11 +20,13 @@ from tellapart.errors import DataError, Reason, SettingsError, TrainingError
 from tellapart.evaluation.compare import Comparison, compare
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.evaluation import evaluate as evaluate_arrays
+from tellapart.evaluation.kinds import Kinds
 from tellapart.evaluation.report import Background
 from tellapart.evaluation.scored import Scored, score
 from tellapart.files import replacing
 from tellapart.image.types import DecodeLimits
 from tellapart.training.linear_probe import targets_of
+from tellapart.workflows.anomaly_judged import as_the_model_sees, kinds_of
 from tellapart.workflows.costs import cost_matrix
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.facts import slicing_columns
@@ -43,10 +45,11 @@ class Judged:
     n_left_out: int
     n_trained_on: int = 0
     comparison: Comparison | None = None
+    kinds: Kinds | None = None
 
     def summary(self) -> tuple[str, ...]:
         """Lines for a terminal."""
-        return (*self.notes(), "", *self.evaluation.summary())
+        return (*self.notes(), "", *self.evaluation.summary(), *(() if self.kinds is None else self.kinds.lines()))
 
     def notes(self) -> tuple[str, ...]:
         """What was judged, what was refused, and the verdict of the comparison."""
@@ -71,6 +74,8 @@ class Judged:
         """The evaluation as evaluation.json has it, with `refused` and `comparison` beside it."""
         value = self.evaluation.to_json()
         value["refused"] = [refusal.to_json() for refusal in self.images.dataset.refusals]
+        if self.kinds is not None:
+            value["anomalies"] = self.kinds.to_json()
         if self.comparison is not None:
             found = self.comparison
             value["comparison"] = {
@@ -115,7 +120,7 @@ def evaluate(
             f"{output} is a model, whose own report this would replace; name another folder for the evaluation",
         )
     classifier = model if isinstance(model, Classifier) else load(model, provider=provider, limits=limits)
-    dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    dataset = as_the_model_sees(classifier, data if isinstance(data, Dataset) else Dataset.read(data))
     trained = _training_splits(classifier)
     wanted = None if split is None else _split_name(split)
     # Data without splits of its own: the model knows which images it was trained on.
@@ -135,6 +140,7 @@ def evaluate(
         len(dataset) + len(dataset.refusals) - len(images) - len(images.dataset.refusals),
         sum(trained.get(image_id) in ("train", "val") for image_id in images.dataset.ids),
         None if against is None else _compared(classifier, answers, images, embed, Path(against), named, seed),
+        kinds_of(classifier, images.dataset, answers.probabilities, answers.decisions, named, seed),
     )
     if output is not None:
         _write(found, classifier, Path(output))
@@ -247,6 +253,7 @@ def _write(found: Judged, classifier: Classifier, folder: Path) -> None:
         refusals=dataset.refusals,
         notes=warnings_of(found.notes()),
         reproduce=[f"tellapart evaluate {classifier.location or classifier.card.name} DATA -o {folder}"],
+        kinds=found.kinds,
     )
     title = f"{classifier.card.name} on {dataset.root.name if dataset.root else 'these images'}"
     report = render(classifier, found.evaluation, dataset, title=title, background=background)

@@ -13,6 +13,8 @@ from tellapart.records import LabelSchema
 from tellapart.workflows.embedding import EmbeddedDataset
 
 _LIBRARIES = ("tellapart", "numpy", "onnxruntime", "pillow", "polars")
+KIND = "kind of image"
+"""The metadata column that anomaly models judge by itself: the class that an image had before it was good or bad."""
 # A column with more values than this names images, it does not group them.
 _MAX_SLICES = 50
 
@@ -55,5 +57,5 @@ def data_facts(
 
 def slicing_columns(dataset: Dataset) -> dict[str, list[str]]:
     """Metadata columns worth slicing by: at least two values, and few enough to be groups."""
-    columns = {key: [value or "" for value in dataset.metadata(key)] for key in dataset.metadata_keys}
+    columns = {key: [value or "" for value in dataset.metadata(key)] for key in dataset.metadata_keys if key != KIND}
     return {key: values for key, values in columns.items() if 2 <= len(set(values)) <= _MAX_SLICES}

@@ -51,6 +51,12 @@ def own_spec(backbone: Backbone, dataset: Dataset, limits: DecodeLimits) -> Prep
     return spec if wanted >= usual else spec.at_size(max(smallest, int(wanted)))
 
 
+def at_patch_size(spec: PreprocessSpec, backbone: Backbone) -> PreprocessSpec:
+    """Larger where the network takes it: half as many pixels again a side, so that small defects fill a patch of their own."""
+    takes_any = backbone.card.smallest_px is not None
+    return spec.at_size(-(-3 * max(spec.size) // (2 * _STEP_PX)) * _STEP_PX) if takes_any else spec
+
+
 def _longer_side(sample: Sample, dataset: Dataset, limits: DecodeLimits) -> float | None:
     """In pixels, of the image or of the sample's region in it."""
     try:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.data.dataset import Dataset
 from tellapart.records import LabelSchema
 from tellapart.settings.recipe import Recipe
 from tellapart.training.class_file import CLASSES, to_bytes
@@ -18,6 +19,7 @@ from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.fitting import Fitting, HeadMaker
 from tellapart.workflows.progress import Progress
 
+Prepare = Callable[[Dataset, Recipe], Dataset]
 Refine = Callable[[Fitting, Recipe, Progress], Fitting]
 
 
@@ -26,14 +28,15 @@ class Method:
     """How a training goes.
 
     `backbone` is the method's own network by name, None where the recipe names one. With `all_teach` no image is held
-    back for a test. `refine` makes the network that the model gets out of the training images, once these are split;
-    None where the first network is the one.
+    back for a test. `prepare` looks at the data before an image is read. `refine` makes the network that the model gets
+    out of the training images, once these are split; None where the first network is the one.
     """
 
     maker: Callable[[Recipe], HeadMaker]
     backbone: str | None = None
     all_teach: bool = False
     refine: Refine | None = None
+    prepare: Prepare | None = None
 
 
 def _logistic(recipe: Recipe) -> HeadMaker:  # noqa: ARG001  the signature of makers
@@ -79,6 +82,23 @@ def _with_words(fitting: Fitting, recipe: Recipe, progress: Progress) -> Fitting
     return with_words(fitting, recipe, progress)
 
 
+def _anomaly(recipe: Recipe) -> HeadMaker:  # noqa: ARG001  the signature of makers
+    # The real one knows what the network looks like, which `refine` makes.
+    return HeadMaker(needs_judges=False)
+
+
+def _from_good(fitting: Fitting, recipe: Recipe, progress: Progress) -> Fitting:
+    from tellapart.workflows.anomaly import from_good
+
+    return from_good(fitting, recipe, progress)
+
+
+def _all_labelled(dataset: Dataset, recipe: Recipe) -> Dataset:
+    from tellapart.workflows.anomaly_labels import all_labelled
+
+    return all_labelled(dataset, recipe)
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "probe": Method(_logistic),
@@ -87,6 +107,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "dynamic": Method(_dynamic),
         "hog": Method(_logistic_or_svm, backbone="hog"),
         "sift": Method(_logistic_or_svm, backbone="hog", refine=_with_words),
+        "anomaly": Method(_anomaly, refine=_from_good, prepare=_all_labelled),
     }
 )
 """By the recipe's `method`; of "finetune" this is the frozen probe that it has to beat."""

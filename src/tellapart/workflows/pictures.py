@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.classifier.classifier import Classifier
+from tellapart.classifier.heatmap import heat_of
 from tellapart.data.dataset import Dataset
 from tellapart.errors import ImageError
-from tellapart.evaluation.heatmaps import class_activation, overlay
-from tellapart.heads.linear import LinearHead
+from tellapart.evaluation.heatmaps import overlay
 from tellapart.image.encode import encode_webp
 
 _SIDE = 224
@@ -39,19 +39,9 @@ def _picture(classifier: Classifier, dataset: Dataset, row: int, label: str) -> 
         pixels = classifier.spec.apply(data, dataset.samples[row].roi, classifier.limits)
     except ImageError:
         return None
-    heat = _heat(classifier, pixels, classifier.schema.index(label))
+    heat = heat_of(classifier, pixels, classifier.schema.index(label))
     shown = _shown(pixels)
     return Picture(encode_webp(shown), None if heat is None else encode_webp(overlay(shown, heat)))
-
-
-def _heat(classifier: Classifier, pixels: NDArray[np.uint8], column: int) -> NDArray[np.float32] | None:
-    features = classifier.backbone.run(pixels[None])
-    channels = classifier.backbone.card.feature_map_channels
-    if features.feature_map is None or channels is None or not isinstance(classifier.head, LinearHead):
-        return None
-    part = slice(*channels)
-    heat = class_activation(features.feature_map, classifier.head.weight, np.array([column]), part=part)
-    return np.asarray(heat[0])
 
 
 def _shown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

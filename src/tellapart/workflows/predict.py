@@ -36,12 +36,16 @@ def predict(
     provider: str = "cpu",
     limits: DecodeLimits | None = None,
     embedding: bool = False,
+    heatmaps: str | Path | None = None,
     progress: Progress = silent,
 ) -> Answering:
     """Answer image files, and folders searched for images: one outcome per image and region, in order.
 
+    `heatmaps` names a folder for a picture of each answered image that shows where its answer comes from.
+
     Raises:
         ModelError: when the model cannot be loaded. A bad image is a `Refusal` among the outcomes.
+        SettingsError: `bad_setting` for heatmaps by a model that judges an image as a whole.
     """
     wanted = [(item, roi) for path in paths for item in _listed(path) for roi in (rois or (None,))]
     # One image is answered fastest by one inference on all cores, a queue by one inference per core.
@@ -53,6 +57,10 @@ def predict(
     jobs = [item if isinstance(item, Refusal) else Job(item, item, roi) for item, roi in wanted]
     classifier = load(model, threads=threads, provider=provider, limits=limits, ahead=ahead)
     outcomes = classifier.predict_jobs(jobs, workers=workers, embedding=embedding)
+    if heatmaps is not None:
+        from tellapart.workflows.heatmaps import HeatmapFolder
+
+        outcomes = HeatmapFolder(classifier, heatmaps).write(outcomes, iter([roi for _, roi in wanted]))
     return Answering(classifier.labels, len(jobs), _told(outcomes, len(jobs), progress))
 
 

@@ -11,13 +11,15 @@ from typing import Any
 from tellapart.classifier.classifier import Classifier
 from tellapart.data.dataset import Dataset
 from tellapart.evaluation.evaluation import Evaluation
+from tellapart.evaluation.kinds import Kinds
 from tellapart.evaluation.mistakes import Case
 from tellapart.evaluation.report import Background, GalleryItem, write_report
+from tellapart.heads.anomaly import AnomalyHead
 from tellapart.workflows.noise_facts import shown
 from tellapart.workflows.pictures import pictures
 
 # Every picture costs a decoding and an inference; these fill a screen.
-_SHOWN = {"mistake": 12, "uncertain": 6, "unknown": 6}
+_SHOWN = {"mistake": 12, "uncertain": 6, "unknown": 6, "found": 12}
 Counts = Mapping[str, Mapping[str, int]]
 
 
@@ -37,7 +39,7 @@ def render(
         evaluation,
         title=title,
         card=_shown_facts(classifier),
-        gallery=_gallery(classifier, evaluation, dataset),
+        gallery=_gallery(classifier, evaluation, dataset, background.kinds),
         background=background,
     )
     text = json.dumps(evaluation.to_json(), ensure_ascii=False, allow_nan=False, indent=1)
@@ -58,14 +60,17 @@ def warnings_of(lines: Sequence[str]) -> list[str]:
     return [line.removeprefix("warning").strip() for line in lines if line.startswith("warning")]
 
 
-def _gallery(classifier: Classifier, evaluation: Evaluation, dataset: Dataset) -> list[GalleryItem]:
+def _gallery(
+    classifier: Classifier, evaluation: Evaluation, dataset: Dataset, kinds: Kinds | None
+) -> list[GalleryItem]:
     cases = evaluation.cases
     wanted = {"mistake": cases.mistakes, "uncertain": cases.uncertain, "unknown": cases.unknown}
+    wanted["found"] = () if kinds is None else kinds.found
     return [item for kind, n in _SHOWN.items() for item in _items(classifier, dataset, wanted[kind][:n], kind)]
 
 
 def _items(classifier: Classifier, dataset: Dataset, cases: Sequence[Case], kind: str) -> list[GalleryItem]:
-    labels = [_explained(case, classifier.labels) for case in cases]
+    labels = [_explained(case, classifier.labels) for case in cases]  # of an anomaly the heat is that of the strange
     taken = pictures(classifier, dataset, [case.index for case in cases], labels)
     return [
         GalleryItem(
@@ -75,7 +80,7 @@ def _items(classifier: Classifier, dataset: Dataset, cases: Sequence[Case], kind
             case.confidence,
             picture.image,
             picture.heatmap,
-            f"heat: {label}",
+            "heat: unlike good images" if isinstance(classifier.head, AnomalyHead) else f"heat: {label}",
             kind,
         )
         for case, picture, label in zip(cases, taken, labels, strict=True)

@@ -22,6 +22,7 @@ from tellapart.classifier.golden import record
 from tellapart.data.dataset import Dataset
 from tellapart.errors import Reason, SettingsError
 from tellapart.evaluation.evaluation import Evaluation, evaluate
+from tellapart.evaluation.kinds import Kinds
 from tellapart.evaluation.learning import Learning
 from tellapart.evaluation.report import Background
 from tellapart.evaluation.searched import Searched
@@ -30,6 +31,7 @@ from tellapart.image.types import DecodeLimits
 from tellapart.settings.recipe import Recipe
 from tellapart.settings.recipe_file import for_card, recipe_with
 from tellapart.training.linear_probe import Probe, ProbeOptions
+from tellapart.workflows.anomaly_judged import kinds_of
 from tellapart.workflows.cheap_checks import cheap_lines
 from tellapart.workflows.costs import cost_matrix, read_costs
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
@@ -134,6 +136,8 @@ def train(
     began = time.perf_counter()
     network = load_backbone(method_used.backbone or frozen_backbone(asked), provider=provider, store=store)
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    if method_used.prepare is not None:
+        dataset = method_used.prepare(dataset, asked)
     spec = spec_for(asked, network, dataset, limits)
     embedder = Embedder(spec, network, None if cache_dir is None else Path(cache_dir), limits, workers)
     schema = schema_of(dataset)
@@ -287,6 +291,7 @@ class Story:
     summary: tuple[str, ...] = ()
     learning: Learning | None = None
     searched: Searched | None = None
+    kinds: Kinds | None = None
 
     def then(self, facts: Mapping[str, Any], summary: tuple[str, ...], learning: Learning) -> Story:
         """And then the network itself was trained."""
@@ -325,12 +330,13 @@ class Work:
     ) -> Classifier:
         """The classifier with its card, evaluation, report, reference and golden images; `started` by `perf_counter`."""
         evaluation = self._evaluate(held) if len(held.rows) else None
+        kinds = self._kinds(classifier, held) if len(held.rows) else None
         seconds = time.perf_counter() - started
         facts = self._training_facts(probe, held, seconds) | dict(story.facts)
         facts["summary"] = [*facts["summary"], *story.summary]
-        described = classifier.with_card(data=self._data_facts(), training=facts, metrics=_metrics(evaluation))
+        described = classifier.with_card(data=self._data_facts(), training=facts, metrics=_metrics(evaluation, kinds))
         progress("writing the report", 0, 0)
-        return self._enclose(described, probe, evaluation, held.rows, n_golden, story)
+        return self._enclose(described, probe, evaluation, held.rows, n_golden, replace(story, kinds=kinds))
 
     @property
     def images(self) -> EmbeddedDataset:
@@ -355,6 +361,10 @@ class Work:
             costs=cost_matrix(fitting.options.aim, fitting.schema),
             seed=fitting.options.seed,
         )
+
+    def _kinds(self, classifier: Classifier, held: HeldBack) -> Kinds | None:
+        judged, groups = self.images.dataset.subset(held.rows), self.fitting.groups(held.rows)
+        return kinds_of(classifier, judged, held.probabilities, held.decisions, groups, self.fitting.options.seed)
 
     def _enclose(
         self,
@@ -389,6 +399,7 @@ class Work:
             reproduce=[f"tellapart evaluate {classifier.card.name} DATA --split test"],
             learning=story.learning,
             searched=story.searched,
+            kinds=story.kinds,
         )
         return render(classifier, evaluation, judged, title=classifier.card.name, background=background)
 
@@ -403,7 +414,7 @@ class Work:
         if noise := noise_line(probe.doubted, fitted_on):
             summary.append(f"{_NOISE}{noise}")
         summary.extend(probe.notes)
-        if missed:
+        if missed and probe.thresholds.aim.kind != "false_alarms":  # of these it has told already
             summary.append(
                 f"warning     the aim {probe.thresholds.aim} is not reached with confidence for: {', '.join(missed)}"
             )
@@ -435,8 +446,10 @@ def _name(output: str | Path | None) -> str:
     return "model" if output is None else Path(output).resolve().name.removesuffix(".zip")
 
 
-def _metrics(evaluation: Evaluation | None) -> dict[str, Any]:
+def _metrics(evaluation: Evaluation | None, kinds: Kinds | None) -> dict[str, Any]:
     if evaluation is None:
         return {"summary": ["not measured: no image is left to judge on"]}
     value = evaluation.to_json()
-    return {"headline": value["headline_metric"], "summary": list(evaluation.summary()), **value["metrics"]}
+    summary = [*evaluation.summary(), *(() if kinds is None else kinds.lines())]
+    anomalies = {} if kinds is None else {"anomalies": kinds.to_json()}
+    return {"headline": value["headline_metric"], "summary": summary, **value["metrics"], **anomalies}

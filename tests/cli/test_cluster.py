@@ -36,6 +36,11 @@ def test_the_report_names_the_clusters_and_the_map_is_written(parts: Path) -> No
 
 def test_vectors_are_taken_as_they_are(parts: Path) -> None:
     assert run("embed", backbone_file(), parts, "-o", "v.parquet").code == 0
+    ran = run("cluster", "v.parquet", "--format", "csv", "--regions")
+    assert ran.code == 2
+    assert ran.err == (
+        "error: v.parquet holds vectors, which are read in one way only: leave out --format, --regions [bad_setting]\n"
+    )
     ran = run("cluster", "v.parquet", "-o", "m.html", "--k", 2, "--json")
     assert [one["name"] for one in ran.json["clusters"]] == ["all blue", "all red"]
     assert "18 pictures of 128 px." in Path("m.html").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from tellapart.clusters import density, find
 from tellapart.clusters.density import hdbscan, smallest_size
 from tellapart.clusters.find import Method, find_clusters
 from tellapart.clusters.kmeans import choose_number, kmeans
+from tellapart.clusters.layout import lay_out
 from tellapart.clusters.points import reduced, representatives
 from tellapart.clusters.silhouette import silhouette
 from tellapart.errors import Reason, SettingsError
@@ -128,6 +129,13 @@ def test_the_same_again() -> None:
     vectors = np.random.default_rng(5).normal(size=(300, 12)).astype(np.float32)
     for method in ("kmeans", "hdbscan"):
         assert np.array_equal(find_clusters(vectors, method=method).of, find_clusters(vectors, method=method).of)
+
+
+def test_any_seed_is_one() -> None:
+    vectors, _ = clouds(20, 20)
+    for seed in (0, 2**31, 2**40):
+        assert find_clusters(vectors, seed=seed).n_clusters == 2
+        assert np.isfinite(lay_out(reduced(vectors, seed=seed), seed=seed).xy).all()
 
 
 def test_many_points_take_the_cluster_of_the_nearest_that_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,7 @@ def test_a_sample_gives_every_cluster_its_share(of: list[int], most: int) -> Non
     assert all(n <= fewest + 1 for n in taken.values()) or len(rows) == len(of)
 
 
+@pytest.mark.slow  # it compiles itself in every new process
 def test_umap_keeps_clouds_apart() -> None:
     _umap_or_skip()
     vectors, names = clouds(30, 30, 30)

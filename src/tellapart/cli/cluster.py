@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from tellapart.cli.environment import cache_dir, decode_limits, provider, store
 from tellapart.cli.options import JSON, NO_CACHE, PATH, SEED, SEEING, WORKERS, Headed, headed
@@ -115,9 +116,20 @@ def cluster(
 
 
 def _opened(source: Path, reading: Reading) -> Dataset | Path:
+    """A file of vectors as it is, anything else as data that is read as asked."""
     from tellapart.workflows.cluster_source import holds_vectors
 
-    return source if holds_vectors(source) else reading.dataset(source)
+    if not holds_vectors(source):
+        return reading.dataset(source)
+    context = click.get_current_context()
+    given = [option for option in context.command.params if option.name in reading.asked and option.name != "images"]
+    asked = [
+        one.opts[0] for one in given if context.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if asked:
+        told = f"{source} holds vectors, which are read in one way only: leave out {', '.join(asked)}"
+        raise SettingsError(Reason.BAD_SETTING, told)
+    return source
 
 
 def _written(

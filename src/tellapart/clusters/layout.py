@@ -98,7 +98,9 @@ def _tsne(points: Floats, seed: int) -> Floats:
     perplexity = min(_PERPLEXITY, (len(points) - 1) / 3)
     # Its start must not be 0 in a dimension: equal points would never part.
     start = _start(points, seed)
-    return np.asarray(TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(points), np.float32)
+    return np.asarray(
+        TSNE(perplexity=perplexity, init=start, random_state=seed % 2**32).fit_transform(points), np.float32
+    )
 
 
 def _start(points: Floats, seed: int) -> Floats:
@@ -122,7 +124,7 @@ def _umap(points: Floats, seed: int) -> Floats:
     with warnings.catch_warnings():
         # Of small or disconnected data it warns about its own start, and goes on with another.
         warnings.simplefilter("ignore")
-        made = umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)  # type: ignore[attr-defined]
+        made = umap.UMAP(n_neighbors=neighbours, random_state=seed % 2**32, n_jobs=1)  # type: ignore[attr-defined]
         return np.asarray(made.fit_transform(points), np.float32)
 
 

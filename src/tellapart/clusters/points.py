@@ -32,7 +32,7 @@ def reduced(vectors: NDArray[np.floating], dimensions: int = DIMENSIONS, *, seed
         return np.zeros((len(values), 1), np.float32)
     from sklearn.decomposition import PCA
 
-    found = PCA(most, random_state=seed).fit(values[rows])
+    found = PCA(most, random_state=seed % 2**32).fit(values[rows])
     return np.ascontiguousarray(found.transform(values), np.float32)
 
 

@@ -62,7 +62,7 @@ def _fields(clustered: Clustered) -> list[dict[str, Any]]:
     if told is not None:
         verdicts = ["right", "wrong", "unknown", "unlabelled"]
         of = [verdicts.index(one) for one in told.verdicts]
-        fields.append(_field("mistake", "answer is", verdicts, of, "") | {"scale": "verdict"})
+        fields.append(_field("mistake", "right or wrong", verdicts, of, "") | {"scale": "verdict"})
         fields.append(_named("prediction", "answer", told.names, ""))
         fields.append(_banded("confidence", "confidence", told.confidence, _CONFIDENCE))
     fields.append(_banded("unusual", "how unusual", clustered.far.astype(np.float64), _DISTANCE))

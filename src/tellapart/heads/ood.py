@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 
 from tellapart.errors import ModelError, Reason, SettingsError
 from tellapart.heads.crossfit import parts, quantile_of_distances
-from tellapart.heads.objectives import Doubles, Floats
+from tellapart.heads.objectives import Floats
+from tellapart.heads.spread import Gaussian, Spread
 from tellapart.heads.targets import check_embeddings
 
-_LARGEST_RANK = 256
-# Directions beside those wanted, to make those exact.
-_SPARE = 32
-# Directions are kept until they explain this share of the variance; the rest counts through its summed length.
-_EXPLAINED = 0.95
 # A feature that hardly moves in training is scaled as if it moved this share of the typical feature: finite, yet loud.
 _FLOOR = 0.05
 _FEW = 300
@@ -82,7 +78,7 @@ class OodDetector:
         detector, spread = _fit(embeddings)
         few = len(embeddings) < max(_FEW, embeddings.shape[1])
         return [detector] + [
-            _fit(embeddings[~part])[0] if few else spread.detector_without(part, detector) for part in without
+            _fit(embeddings[~part])[0] if few else _without(detector, spread, part) for part in without
         ]
 
     def inside(self, embeddings: Floats) -> Floats:
@@ -132,17 +128,24 @@ class OodDetector:
         return replace(self, weight=self.weight * factor, rest=self.rest * factor * factor)
 
 
-def _fit(embeddings: Floats) -> tuple[OodDetector, _Spread]:
+def _fit(embeddings: Floats) -> tuple[OodDetector, Spread]:
     """The detector with its distance not yet scaled, and what it came from."""
     mean, scale = _location(embeddings)
     z = np.asarray((embeddings - mean) / scale, np.float32)
-    spread = _Spread.of(z)
-    gaussian = _Gaussian.of(spread.values, spread.total, *z.shape)
+    spread = Spread.of(z)
+    gaussian = Gaussian.of(spread.values, spread.total, *z.shape)
     basis = np.ascontiguousarray(spread.directions(gaussian.rank), np.float32)
     return OodDetector(mean, scale, basis, gaussian.weight, np.array([1 / gaussian.outside], np.float32)), spread
 
 
-def _judged(embeddings: Floats, spread: _Spread, part: NDArray[np.bool_]) -> Floats:
+def _without(detector: OodDetector, spread: Spread, part: NDArray[np.bool_]) -> OodDetector:
+    """The detector of the rows outside a mask, in the scale of the one of all."""
+    gaussian, basis, mean = spread.gaussian_without(part)
+    rest = np.array([1 / gaussian.outside], np.float32)
+    return replace(detector, mean=detector.mean + mean * detector.scale, basis=basis, weight=gaussian.weight, rest=rest)
+
+
+def _judged(embeddings: Floats, spread: Spread, part: NDArray[np.bool_]) -> Floats:
     """Distances of a part by the others. The scale of all may serve for that, unless they are so few that it knows each."""
     if len(embeddings) < _FEW:
         return _fit(embeddings[~part])[0].score(embeddings[part])
@@ -156,143 +159,3 @@ def _location(embeddings: Floats) -> tuple[Floats, Floats]:
     scale = np.sqrt(np.einsum("ij,ij->j", z, z) / np.float32(len(z)))
     typical = float(np.sqrt(np.mean(scale.astype(np.float64) ** 2)))
     return mean, np.maximum(scale, np.float32(_FLOOR * typical if typical > 0 else 1))
-
-
-@dataclass(frozen=True, slots=True)
-class _Gaussian:
-    """The distance along `rank` directions by their `weight` (rank,), beside them by the variance `outside`."""
-
-    rank: int
-    weight: Floats
-    outside: float
-
-    @classmethod
-    def of(cls, values: Doubles, total: float, n: int, d: int) -> _Gaussian:
-        rank = _rank(values, total, n)
-        kept = values[:rank]
-        # The directions of largest spread look larger than they are and the others smaller; the fewer samples, the
-        # more so.
-        shrink = rank / (n + rank)
-        kept = (1 - shrink) * kept + shrink * (kept.mean() if rank else 1)
-        outside = max((total - float(values[:rank].sum())) / max(d - rank, 1), 1e-6)
-        return cls(rank, (1 / np.sqrt(np.maximum(kept, outside))).astype(np.float32), outside)
-
-    def distances(self, inside: Floats, squares: Floats) -> Floats:
-        """Of samples by their coordinates (m, ≥ rank) along the directions and their squared lengths (m,)."""
-        inside = inside[:, : self.rank]
-        beside = np.maximum(squares - np.einsum("ij,ij->i", inside, inside), 0)
-        inside = inside * self.weight
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", inside, inside) + beside / self.outside), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    """Variances of centred rows z (n, d), falling, through the smaller matrix of their products.
-
-    `gram` is zᵀz with its eigenvectors in `vectors`, or zzᵀ where n < d. Both know the variances without some of the
-    rows too, at the price of a subtraction instead of all products again.
-    """
-
-    z: Floats
-    gram: Floats
-    values: Doubles
-    vectors: Floats
-    total: float
-
-    @classmethod
-    def of(cls, z: Floats) -> _Spread:
-        n, d = z.shape
-        gram = z @ z.T if n < d else z.T @ z
-        values, vectors = _leading(gram / np.float32(n))
-        return cls(z, gram, values, vectors, float(np.trace(gram)) / n)
-
-    def directions(self, rank: int) -> Floats:
-        """The first orthonormal directions (d, rank)."""
-        first = self.vectors[:, :rank]
-        return (
-            first
-            if len(self.gram) == self.z.shape[1]
-            else self.z.T @ (first / _lengths(self.values[:rank], len(self.z)))
-        )
-
-    def held_out(self, part: NDArray[np.bool_]) -> Floats:
-        """Distances of the rows of a mask under the Gaussian of the other rows."""
-        n, d = int((~part).sum()), self.z.shape[1]
-        without = self._without_dual if len(self.z) < d else self._without
-        values, total, inside, squares = without(part, n)
-        return _Gaussian.of(values, total, n, d).distances(inside, squares)
-
-    def detector_without(self, part: NDArray[np.bool_], all_: OodDetector) -> OodDetector:
-        """The unscaled detector of the rows outside a mask, in the scale of the one of all."""
-        n = int((~part).sum())
-        values, total, vectors, mean = self._directions_without(part, n)
-        gaussian = _Gaussian.of(values, total, n, self.z.shape[1])
-        basis = np.ascontiguousarray(vectors[:, : gaussian.rank])
-        return replace(
-            all_,
-            mean=all_.mean + mean * all_.scale,
-            basis=basis,
-            weight=gaussian.weight,
-            rest=np.array([1 / gaussian.outside], np.float32),
-        )
-
-    def _without(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
-        values, total, vectors, mean = self._directions_without(part, n)
-        out = self.z[part] - mean
-        return values, total, np.asarray(out @ vectors, np.float32), np.einsum("ij,ij->i", out, out)
-
-    def _directions_without(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
-        """Variances, their sum, directions (d, ≥ rank) and mean (d,) of the rows outside a mask."""
-        out = self.z[part]
-        mean = np.asarray(out.sum(axis=0) / np.float32(-n), np.float32)
-        covariance = (self.gram - out.T @ out) / np.float32(n) - np.outer(mean, mean)
-        values, vectors = _leading(np.asarray(covariance, np.float32), self._start())
-        return values, float(np.trace(covariance)), np.asarray(vectors, np.float32), mean
-
-    def _without_dual(self, part: NDArray[np.bool_], n: int) -> tuple[Doubles, float, Floats, Floats]:
-        inner, cross = self.gram[np.ix_(~part, ~part)], self.gram[np.ix_(part, ~part)]
-        # Products with the mean of the others, of the others and of those held out, and of that mean with itself.
-        own, mean = inner.mean(axis=0), cross.mean(axis=1)
-        level = own.mean()
-        squares = np.diagonal(self.gram)[part] - 2 * mean + level
-        inner = (inner - own - own[:, None] + level) / np.float32(n)
-        values, vectors = _leading(inner, self._start()[~part])
-        inside = (cross - own - mean[:, None] + level) @ (vectors / _lengths(values, n))
-        return values, float(np.trace(inner)), inside, squares
-
-    def _start(self) -> Floats:
-        return self.vectors[:, : _rank(self.values, self.total, len(self.z)) + _SPARE]
-
-
-def _lengths(variances: Doubles, n: int) -> Floats:
-    """Lengths of the columns that n rows make along directions of these variances."""
-    return np.sqrt(np.maximum(variances * n, 1e-20)).astype(np.float32)
-
-
-def _leading(matrix: Floats, start: Floats | None = None) -> tuple[Doubles, Floats]:
-    """Eigenvalues, falling, and eigenvectors; of large matrices the first ones (Halko et al. 2011, algorithm 4.4).
-
-    About 288 of them, or as many as `start` has columns, eigenvectors of a similar matrix. Those few cost a fraction,
-    and a variance is exact for the direction it comes with, however near that is.
-    """
-    size, wanted = len(matrix), _LARGEST_RANK + _SPARE
-    if size <= 2 * wanted:
-        values, vectors = np.linalg.eigh(matrix)
-        return np.maximum(values[::-1], 0).astype(np.float64), vectors[:, ::-1]
-    passes = 1 if start is not None else 2
-    span = np.random.default_rng(0).standard_normal((size, wanted), dtype=np.float32) if start is None else start
-    span = matrix @ span
-    for _ in range(passes):
-        span = matrix @ np.linalg.qr(span)[0]
-    basis = np.linalg.qr(span)[0]
-    values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
-    return np.maximum(values[::-1], 0).astype(np.float64), np.asarray(basis @ turn[:, ::-1], np.float32)
-
-
-def _rank(values: Doubles, total: float, n: int) -> int:
-    """Enough directions for 95 % of the variance; never more than 256, nor than a third of the samples can support."""
-    if total <= 0:
-        return 0
-    enough = int(np.searchsorted(np.cumsum(values), _EXPLAINED * total)) + 1
-    sound = int((values > 1e-5 * values[0]).sum())
-    return min(enough, sound, _LARGEST_RANK, max(n // 3, 1))

@@ -258,6 +258,19 @@ def test_a_change_that_fails_leaves_the_index_as_it_was(tmp_path: Path) -> None:
     assert names == {MANIFEST, *(segment.name for segment in read_manifest(path).segments)}
 
 
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_a_full_disk_leaves_no_index(tmp_path: Path, kind: str) -> None:
+    told = "Error in x at y.cpp:1: Error: 'ret == n' failed: write error in v.faiss: 3 != 9 (No space left on device)"
+    with mock.patch("faiss.write_index", side_effect=RuntimeError(told)):
+        error = refused(build_index, tmp_path / "x.index", vectors(named(30)), kind=kind)
+    assert error.reason is Reason.WRITE_FAILED
+    assert "could not be written: 'ret == n' failed: write error in v.faiss: 3 != 9 (No space left on device)" in str(
+        error
+    )
+    assert refused(Index.open, tmp_path / "x.index").reason is Reason.INDEX_NOT_FOUND
+    assert build_index(tmp_path / "x.index", vectors(named(30)), kind=kind).manifest.n == 30
+
+
 @pytest.mark.parametrize("cut", ["vectors.faiss", "rows.parquet", "graph.faiss"])
 def test_damage_is_refused(tmp_path: Path, cut: str) -> None:
     path = tmp_path / "x.index"

@@ -35,7 +35,7 @@ class Arrivals:
 def arrivals(index: Index, vectors: NDArray[np.float32], table: pl.DataFrame) -> Arrivals:
     """Compare unit vectors (m, d) and their rows with an index."""
     last = _keyed(table).with_row_index("new").unique("key", keep="last", maintain_order=True)
-    there = _keyed(collected(index.path, _with_keys(index))).with_row_index("old").filter(pl.Series(index.live))
+    there = _candidates(index, table["id"])
     both = last.join(there.unique("key", keep="last"), on="key", how="inner", maintain_order="left")
     new, old = both["new"].to_numpy().astype(np.int64), both["old"].to_numpy().astype(np.int64)
     same = _unchanged(index, vectors, table, new, old)
@@ -69,9 +69,13 @@ def rows_named(index: Index, names: Sequence[str], *, missing_ok: bool = False) 
     return found["#"].to_numpy().astype(np.int64)
 
 
-def _with_keys(index: Index) -> pl.LazyFrame:
+def _candidates(index: Index, ids: pl.Series) -> pl.DataFrame:
+    """Row numbers `old` and keys of the live rows with one of the ids: of a million rows these alone are compared."""
     names = [name for name in index.scan().collect_schema().names() if name in KEY]
-    return index.scan(names)
+    rows = index.scan(names).with_row_index("old").filter(pl.col("id").is_in(ids.unique().to_list()))
+    found = collected(index.path, rows)
+    found = found.filter(pl.Series(index.live[found["old"].to_numpy()], dtype=pl.Boolean))
+    return _keyed(found).with_columns(found["old"])
 
 
 def _keyed(table: pl.DataFrame) -> pl.DataFrame:

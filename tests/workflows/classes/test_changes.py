@@ -18,7 +18,7 @@ from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.evaluation import evaluate as evaluate_arrays
 from tellapart.heads.aims import Aim, CostTable
 from tellapart.heads.class_statistics import ClassStatistics
-from tellapart.records import Label, LabelSchema, Task
+from tellapart.records import Label, LabelSchema, Roi, Sample, Task
 from tellapart.training.class_file import CLASSES, from_bytes
 from tellapart.workflows.classes.add import add_classes
 from tellapart.workflows.classes.live import opened
@@ -464,6 +464,31 @@ def test_images_of_several_labels_or_none_are_refused(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "new" / "a", flat)
     with pytest.raises(TrainingError, match="none of the images has a label"):
         add_classes(model, flat)
+
+
+def test_a_model_among_the_data_is_refused(tmp_path: Path) -> None:
+    data = more_images(tmp_path / "data", {"pink": (4, 6)})
+    model = dynamic_model(data)
+    with pytest.raises(SettingsError) as caught:
+        add_classes(model, data)
+    assert str(caught.value) == (
+        f"the model {model} lies inside the data {data}, where its golden images would be read as images of a class; "
+        "move one of the two"
+    )
+
+
+def test_regions_of_one_file_are_images_of_their_own(tmp_path: Path) -> None:
+    model = dynamic_model(tmp_path)
+    more_images(tmp_path / "data", {"any": (4, 6)})
+    samples = [
+        Sample(f"data/any/{number:04d}.png", (name,), roi=Roi(box, name))
+        for number in range(6)
+        for name, box in (("left", ((0.0, 0.0), (0.5, 1.0))), ("right", ((0.5, 0.0), (1.0, 1.0))))
+    ]
+    change = add_classes(model, Dataset.from_samples([*samples, samples[0]], root=tmp_path))
+    assert change.told[0] == "data        13 images seen: 12 new, 1 repeated"
+    assert read_card(model).data["by_label"] == {"blue": 12, "green": 12, "red": 12, "left": 6, "right": 6}
+    assert_as_one_fit(model)
 
 
 def test_a_name_that_differs_in_letters_only_is_told(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from tellapart.data.dataset import Dataset
 from tellapart.data.groups import combine_groups
 from tellapart.data.splits import assign_splits
-from tellapart.errors import DataError, Reason, TrainingError
+from tellapart.errors import DataError, Reason, SettingsError, TrainingError
 from tellapart.image.quality import FIELDS
 from tellapart.records import Refusal, Task
 from tellapart.workflows.classes.change import How
-from tellapart.workflows.classes.live import Live
+from tellapart.workflows.classes.live import Live, real_path
 from tellapart.workflows.classes.rows import ROW
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import schema_of
@@ -75,6 +75,7 @@ def arrived(live: Live, data: Dataset | str | Path, how: How) -> Arrivals:
         DataError: `label_conflict` for images of several labels, and what reading raises.
     """
     dataset = data if isinstance(data, Dataset) else Dataset.read(data)
+    _check_outside(live, dataset)
     schema_of(dataset)
     if dataset.task is Task.MULTILABEL:
         raise DataError(
@@ -95,23 +96,33 @@ def arrived(live: Live, data: Dataset | str | Path, how: How) -> Arrivals:
     return _once(Arrivals(images, groups, refusals, len(dataset) + len(dataset.refusals), 0))
 
 
+def _check_outside(live: Live, dataset: Dataset) -> None:
+    model, root = real_path(live.path), dataset.root
+    if root is None or not model.is_relative_to(root.resolve()):
+        return
+    inside = f"{model.relative_to(root.resolve()).as_posix()}/"
+    if any(uri.startswith(inside) for uri in dataset.uris):
+        raise SettingsError(
+            Reason.BAD_SETTING,
+            f"the model {live.path} lies inside the data {root}, where its golden images would be read as images of a class; "
+            "move one of the two",
+        )
+
+
 def _once(every: Arrivals) -> Arrivals:
-    """Each file once; files under several labels are refused."""
-    labels = every.labels
-    said: dict[str, set[str]] = defaultdict(set)
-    first: dict[str, int] = {}
-    for row, (image_id, label) in enumerate(zip(every.ids, labels, strict=True)):
-        said[image_id].add(label)
-        first.setdefault(image_id, row)
-    torn = {image_id for image_id, names in said.items() if len(names) > 1}
-    refused = tuple(
-        _torn(every.images.dataset.uris[first[one]], said[one]) for one in sorted(torn, key=first.__getitem__)
-    )
+    """Each file (or region of one) once; those under several labels are refused."""
+    seen: dict[tuple[str, str], list[int]] = defaultdict(list)
+    regions = every.images.dataset.table["roi"].to_list()
+    for row, (image_id, region) in enumerate(zip(every.ids, regions, strict=True)):
+        seen[image_id, str(region)].append(row)
+    labels, uris = every.labels, every.images.dataset.uris
+    torn = [rows for rows in seen.values() if len({labels[row] for row in rows}) > 1]
+    refused = tuple(_torn(uris[rows[0]], {labels[row] for row in rows}) for rows in torn)
+    lost = {row for rows in torn for row in rows}
     chosen = np.zeros(len(every), bool)
-    chosen[[row for image_id, row in first.items() if image_id not in torn]] = True
-    n_repeated = len(every) - len(first) - sum(every.ids.count(one) - 1 for one in torn)
-    kept = every.subset(chosen)
-    return replace(kept, refusals=(*every.refusals, *refused), n_repeated=n_repeated)
+    chosen[[rows[0] for rows in seen.values() if rows[0] not in lost]] = True
+    n_repeated = len(every) - int(chosen.sum()) - len(lost)
+    return replace(every.subset(chosen), refusals=(*every.refusals, *refused), n_repeated=n_repeated)
 
 
 def _torn(uri: str, names: set[str]) -> Refusal:

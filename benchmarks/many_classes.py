@@ -75,7 +75,7 @@ def many_classes(k: int, d: int) -> None:
 
 
 class Clusters:
-    """Gaussian classes of one covariance with correlations, as far apart as makes about one answer in ten wrong for 256 numbers.
+    """Gaussian classes of one covariance with correlations, so far apart that of 256 numbers about one answer in ten is wrong.
 
     Of more numbers the means of 20 vectors are farther off by chance, and more answers are wrong.
     """

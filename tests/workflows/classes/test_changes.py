@@ -427,6 +427,17 @@ def test_what_cannot_be_is_refused_with_a_sentence(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["colours"]
 
 
+def test_a_class_that_went_is_told_where(tmp_path: Path) -> None:
+    model = dynamic_model(tmp_path)
+    rename_class(model, "red", "crimson")
+    with pytest.raises(DataError) as caught:
+        rename_class(model, "red", "scarlet")
+    assert str(caught.value) == (
+        "there is no class 'red'; the model knows 'blue', 'green', 'crimson'; it was there up to version 1, `tellapart classes "
+        "history` tells what became of it"
+    )
+
+
 def test_retiring_one_of_two_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="retiring 'bad' would leave 1 class"):
         retire_class(model_of_two(tmp_path), "bad")

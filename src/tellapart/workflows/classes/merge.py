@@ -40,7 +40,7 @@ def merge_classes(
 
 def _draft(live: Live, names: Sequence[str], into: str) -> Draft:
     schema = live.classifier.schema
-    merged = [label_named(schema, name) for name in dict.fromkeys(names)]
+    merged = [label_named(schema, name, live.history) for name in dict.fromkeys(names)]
     if len(merged) < 2:
         raise SettingsError(
             Reason.BAD_SETTING,

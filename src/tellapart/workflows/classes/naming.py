@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from tellapart.errors import DataError, Reason, SettingsError
 from tellapart.records import Label, LabelSchema, Task
+from tellapart.workflows.classes.history import History
 
 
-def label_named(schema: LabelSchema, name: str) -> Label:
-    """The label of that name.
+def label_named(schema: LabelSchema, name: str, history: History) -> Label:
+    """The label of that name; `history` tells where one went that is there no more.
 
     Raises:
         DataError: `unknown_label`, with the known names and the nearest.
@@ -22,6 +23,9 @@ def label_named(schema: LabelSchema, name: str) -> Label:
     by_letters = {known.casefold(): known for known in schema.names}
     near = get_close_matches(name.casefold(), by_letters, n=1)
     hint = f"; did you mean {by_letters[near[0]]!r}?" if near else ""
+    had = [entry.version for entry in history.entries if name in {label.name for label in entry.labels}]
+    if had:
+        hint = f"; it was there up to version {had[-1]}, `tellapart classes history` tells what became of it"
     raise DataError(Reason.UNKNOWN_LABEL, f"there is no class {name!r}; the model knows {listed(schema.names)}{hint}")
 
 

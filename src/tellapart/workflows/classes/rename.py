@@ -49,7 +49,7 @@ def rename_class(
     shown = None if pictures is None else Path(pictures)
     with nullcontext() if preview else alone(model):
         live = opened(model, provider=provider, limits=limits)
-        label = label_named(live.classifier.schema, old)
+        label = label_named(live.classifier.schema, old, live.history)
         name = free_name(live.classifier.schema, new)
         classifier = _renamed(live, label, name, shown)
         saved = None if preview else _put(live, classifier, label, name)

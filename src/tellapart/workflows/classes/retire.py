@@ -40,7 +40,7 @@ def retire_class(
 
 def _draft(live: Live, name: str) -> Draft:
     schema = live.classifier.schema
-    label = label_named(schema, name)
+    label = label_named(schema, name, live.history)
     check_two_left(len(schema.labels) - 1, f"retiring {name!r}")
     mask = np.array([one == name for one in live.rows.labels], bool)
     return Draft(

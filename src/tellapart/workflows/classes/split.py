@@ -55,7 +55,7 @@ def split_class(
 
     def edit(live: Live) -> Draft:
         live.check_dynamic()
-        label = label_named(live.classifier.schema, name)
+        label = label_named(live.classifier.schema, name, live.history)
         arrivals = arrived(live, data, how)
         source = (data.root or Path()).name if isinstance(data, Dataset) else Path(data).name
         return _draft(live, label, arrivals, source, min_images)

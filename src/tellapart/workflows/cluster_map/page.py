@@ -19,7 +19,7 @@ _MOST_CLUSTERS = 200
 
 
 def render(clustered: Clustered, *, title: str = "Clusters", workers: int = 0, progress: Progress = silent) -> str:
-    """The page as text, of clusters that have a map; at most 5,000 pictures of 64 to 128 px stand in it."""
+    """The page as text, of clusters that have a map; at most 10,000 pictures of 48 to 128 px stand in it."""
     if clustered.map is None:
         raise ValueError("these clusters have no map: let `cluster` make a layout")
     pictures = sprites(clustered, workers=workers, progress=progress)

@@ -18,10 +18,10 @@ from tellapart.image.preprocess import PreprocessSpec
 from tellapart.workflows.cluster_result import Clustered
 from tellapart.workflows.progress import Progress, silent
 
-MOST_PICTURES, MOST_BYTES = 5_000, 14_000_000
+MOST_PICTURES, MOST_BYTES = 10_000, 14_000_000
 """Bytes before base64, which makes four of three: 20 MB with the rest of the page."""
 # The fewer, the larger: sides in px up to so many pictures.
-_SIDES = ((300, 128), (1_200, 96), (MOST_PICTURES, 64))
+_SIDES = ((300, 128), (1_200, 96), (5_000, 64), (MOST_PICTURES, 48))
 _SHEET_PX = 1_024
 _QUALITY = 70
 _TYPICAL = 12
@@ -50,28 +50,54 @@ class Sprites:
 
 
 def sprites(clustered: Clustered, *, workers: int = 0, progress: Progress = silent) -> Sprites:
-    """Pictures of at most 5,000 images and about 14 MB; where that is not all, of those that `chosen` puts first."""
-    n = len(clustered.dataset)
+    """Pictures of at most 10,000 images and about 14 MB; where that is not all, of those that `chosen` puts first."""
     rows = chosen(clustered, MOST_PICTURES)
     side = next(px for most, px in _SIDES if len(rows) <= most)
     columns = _SHEET_PX // side
-    place, n_gone, at = np.full(n, -1, np.int64), 0, 0
+    drawing = _Drawing(clustered, side, columns)
+    place, n_gone = np.full(len(clustered.dataset), -1, np.int64), 0
     sheets: list[bytes] = []
-    spec = whole_picture(clustered.pool.spec, side)
     with ThreadPoolExecutor(workers or available_cores()) as pool:
-        for start in range(0, len(rows), columns * columns):
-            if sum(map(len, sheets)) >= MOST_BYTES:
-                break
-            part = rows[start : start + columns * columns]
+        rows = chosen(clustered, min(len(rows), drawing.room(rows, pool)))
+        for start in range(0, len(rows), drawing.per_sheet):
             progress("reading pictures", start, len(rows))
-            tiles = list(pool.map(lambda row: _picture(clustered, row, spec), part))
-            kept = [(row, tile) for row, tile in zip(part, tiles, strict=True) if tile is not None]
+            part = rows[start : start + drawing.per_sheet]
+            kept, sheet = drawing.sheet(part, pool)
             n_gone += len(part) - len(kept)
             if kept:
-                place[[row for row, _ in kept]] = np.arange(at, at + len(kept))
-                sheets.append(encode_webp(_sheet([tile for _, tile in kept], side, columns), quality=_QUALITY))
-                at += columns * columns
-    return Sprites(side, columns, columns * columns, tuple(sheets), place, n_gone)
+                place[kept] = len(sheets) * drawing.per_sheet + np.arange(len(kept))
+                sheets.append(sheet)
+    return Sprites(side, columns, drawing.per_sheet, tuple(sheets), place, n_gone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """Sheets of `columns` × `columns` pictures of `side` px."""
+
+    clustered: Clustered
+    side: int
+    columns: int
+
+    @property
+    def per_sheet(self) -> int:
+        return self.columns**2
+
+    def sheet(self, rows: Sequence[int], pool: ThreadPoolExecutor) -> tuple[list[int], bytes]:
+        """The rows whose pictures could be read, and these as one file."""
+        spec = whole_picture(self.clustered.pool.spec, self.side)
+        tiles = list(pool.map(lambda row: _picture(self.clustered, row, spec), rows))
+        read = [(row, tile) for row, tile in zip(rows, tiles, strict=True) if tile is not None]
+        if not read:
+            return [], b""
+        joined = _joined([tile for _, tile in read], self.side, self.columns)
+        return [row for row, _ in read], encode_webp(joined, quality=_QUALITY)
+
+    def room(self, rows: Sequence[int], pool: ThreadPoolExecutor) -> int:
+        """How many pictures `MOST_BYTES` hold, by one sheet of them from all over the rows; at least a sheet."""
+        if len(rows) <= self.per_sheet:
+            return len(rows)
+        kept, sheet = self.sheet(rows[:: -(-len(rows) // self.per_sheet)], pool)
+        return max(self.per_sheet, MOST_BYTES * len(kept) // len(sheet)) if kept else len(rows)
 
 
 def chosen(clustered: Clustered, most: int) -> list[int]:
@@ -102,7 +128,7 @@ def _picture(clustered: Clustered, row: int, spec: PreprocessSpec) -> NDArray[np
         return None
 
 
-def _sheet(tiles: Sequence[NDArray[np.uint8]], side: int, columns: int) -> NDArray[np.uint8]:
+def _joined(tiles: Sequence[NDArray[np.uint8]], side: int, columns: int) -> NDArray[np.uint8]:
     lines = -(-len(tiles) // columns)
     sheet = np.full((lines * side, min(columns, len(tiles)) * side, 3), _BESIDE, np.uint8)
     for number, tile in enumerate(tiles):

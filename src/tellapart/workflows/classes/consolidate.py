@@ -196,8 +196,7 @@ def _compared(live: Live, fitting: Fitting, held: HeldBack, remembered: bool) ->
         answers = live.classifier.answer(fitting.images.embeddings[held.rows])
         probabilities, decisions = answers.probabilities, answers.decisions
     elif remembered:
-        probe = State(live.classifier, live.statistics, live.rows).probe
-        probabilities = probe.probabilities[held.rows]
+        probabilities = State(live.classifier, live.statistics, live.rows).crossed[0][held.rows]
         decisions = decide(probabilities, live.classifier.thresholds, fitting.schema)
     else:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from tellapart.classifier.classifier import Answers, Classifier
 from tellapart.classifier.head_file import kinds_of
 from tellapart.errors import ModelError, Reason
 from tellapart.heads.class_statistics import ClassStatistics
+from tellapart.heads.linear import LinearHead
 from tellapart.heads.thresholds import Thresholds, decide
 from tellapart.records import LabelSchema
-from tellapart.training.dynamic import Remembered, refit
+from tellapart.training.cross_fit import CrossFit, Remembered
+from tellapart.training.dynamic import refit
 from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.classes.rows import Rows
 
@@ -69,6 +71,18 @@ class State:
         return fitted(self.statistics, self.rows, self.schema, options_of(self.classifier))
 
     @cached_property
+    def crossed(self) -> tuple[NDArray[np.float32], Bools]:
+        """Probabilities (m, k) for the images that have a vector, by heads fitted without their fold, and bool (m,) where
+        they mean something. Of a head that is not fitted anew nothing but these heads is needed.
+        """
+        if "probe" in self.__dict__:
+            return self.probe.probabilities, self.probe.usable
+        fit = CrossFit.of(self.statistics, remembered_of(self.rows, self.schema), self.schema)
+        head = cast(LinearHead, self.classifier.head)
+        logits, usable = fit.held_out(fit.folds(options_of(self.classifier).seed), head)
+        return head.calibration.apply(logits), usable
+
+    @cached_property
     def answers(self) -> Answers:
         """For the images that have a vector, in their order."""
         return self.classifier.answer(self.rows.embeddings)
@@ -82,7 +96,7 @@ class State:
         tested = np.isin(np.arange(len(self.schema.labels)), columns[at[test]])
         crossed = ~test & ~tested[columns[at]]
         if crossed.any():
-            crossed &= self.probe.usable
+            crossed &= self.crossed[1]
         return self._held_out(at, test, crossed)
 
     def _held_out(self, at: Ints, test: Bools, crossed: Bools) -> HeldOut:
@@ -90,8 +104,8 @@ class State:
         probabilities, decisions = answers.probabilities.copy(), answers.decisions.copy()
         names: tuple[str, ...] = ()
         if crossed.any():
-            probabilities[crossed] = self.probe.probabilities[crossed]
-            decisions[crossed] = decide(self.probe.probabilities[crossed], self.classifier.thresholds, self.schema)
+            probabilities[crossed] = self.crossed[0][crossed]
+            decisions[crossed] = decide(probabilities[crossed], self.classifier.thresholds, self.schema)
             names = tuple(sorted({self.rows.labels[row] for row in at[crossed]}))
         scores = None if crossed.any() else answers.ood_scores[chosen]
         return HeldOut(at[chosen], probabilities[chosen], decisions[chosen], scores, names, int(crossed.sum()))
@@ -121,6 +135,10 @@ def fitted(statistics: ClassStatistics, rows: Rows, schema: LabelSchema, options
         raise ModelError(
             Reason.MODEL_INCOMPLETE, "the model remembers no embedding in reference.parquet; train it again"
         )
+    return refit(statistics, remembered_of(rows, schema), schema, options)
+
+
+def remembered_of(rows: Rows, schema: LabelSchema) -> Remembered:
+    """The images that have a vector, as a head is fitted on them."""
     at = np.flatnonzero(rows.has_vector)
-    remembered = Remembered(rows.embeddings, rows.columns(schema)[at], rows.groups[at], tuple(rows.splits[at].tolist()))
-    return refit(statistics, remembered, schema, options)
+    return Remembered(rows.embeddings, rows.columns(schema)[at], rows.groups[at], tuple(rows.splits[at].tolist()))

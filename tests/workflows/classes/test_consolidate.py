@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.builders import write_folders
+from tests.classifier.models import quick_train
 from tests.workflows.classes.models import dynamic_model, more_images, photos
 from tests.workflows.classes.test_changes import assert_whole
 
@@ -13,6 +15,7 @@ from tellapart.errors import DataError, SettingsError
 from tellapart.workflows.classes.add import add_classes
 from tellapart.workflows.classes.consolidate import consolidate
 from tellapart.workflows.classes.live import opened
+from tellapart.workflows.classes.retire import retire_class
 
 
 def test_what_is_remembered_trains_a_full_model(tmp_path: Path) -> None:
@@ -46,6 +49,26 @@ def test_data_trains_it_and_images_stay_in_their_split(tmp_path: Path) -> None:
     ]
     assert splits[0] == splits[1]
     assert found.n_images == 36
+
+
+def test_without_a_test_split_held_out_folds_judge(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data" / "train", {"blue": 8, "green": 8, "red": 8})
+    model = tmp_path / "model"
+    quick_train(data.parent, output=model, method="dynamic")
+    assert opened(model).rows.teaches.all()
+    change = add_classes(model, more_images(tmp_path / "new", {"pink": (4, 60)}))
+    assert change.effect is not None
+    assert change.effect.n == 24
+    assert change.effect.judged_on == "84 images of 'blue', 'green', 'pink', 'red' in held-out folds"
+    assert opened(model).rows.teaches.all()
+    found = consolidate(model, output=tmp_path / "full")
+    assert found.comparison is not None
+    assert found.comparison.difference.n == 84
+    retire_class(model, "pink")
+    unjudged = consolidate(model, data.parent, output=tmp_path / "full")
+    assert unjudged.comparison is None
+    assert unjudged.to_json()["better"] is None
+    assert unjudged.verdict == "the two models cannot be compared: no image is left that taught neither"
 
 
 def test_outputs_and_data_that_cannot_be_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,6 +100,16 @@ def test_near_duplicates_count_once(model: Path, tmp_path: Path) -> None:
     assert found.verdict == (
         "Nothing to propose: 9 images are unknown, and no 5 of them are alike enough to make a class."
     )
+
+
+def test_images_of_one_class_that_fall_apart_are_one_proposal(
+    model: Path, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clustering finds two groups at least: a dozen images of one new class would be too few in each."""
+    pairs = SimpleNamespace(of=np.arange(10) // 2)
+    monkeypatch.setattr("tellapart.workflows.propose.find_clusters", lambda *_, **__: pairs)
+    found = propose_classes(model, sorted(pool.glob("purple*.png")))
+    assert [one.size for one in found.proposals] == [10]
 
 
 def test_nothing_to_propose_is_a_sentence(model: Path, pool: Path, tmp_path: Path) -> None:

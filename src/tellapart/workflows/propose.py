@@ -22,12 +22,14 @@ from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_datas
 from tellapart.workflows.grouping import look_alikes
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.propose_known import KnownClasses
-from tellapart.workflows.propose_result import Proposal, Proposed
+from tellapart.workflows.propose_result import LOOSE, Proposal, Proposed
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 MIN_IMAGES = 5
+# Times the median distance from the middle of a cluster: what lies beyond is no part of it.
+_WIDE = 2.0
 
 
 def propose_classes(
@@ -112,6 +114,10 @@ class _Wanted:
         points = self.known.points(part.embeddings)
         of = self._clusters(points, alike)
         found = [self._proposal(points, alike, of == cluster, rows) for cluster in range(int(of.max(initial=-1)) + 1)]
+        if not any(found):
+            # Few images of one class fall apart for want of others to be told from.
+            together = self._proposal(points, alike, np.ones(len(rows), bool), rows)
+            found = [together if together is not None and together.tightness <= LOOSE else None]
         whole = sorted((one for one in found if one is not None), key=lambda one: -one.n_different)
         return tuple(one.named(f"unknown-{number}") for number, one in enumerate(whole, 1))
 
@@ -121,10 +127,12 @@ class _Wanted:
         return find_clusters(points, groups=alike.tolist(), seed=self.seed).of
 
     def _proposal(self, points: Floats, alike: Ints, members: Bools, rows: Ints) -> Proposal | None:
-        """Of a cluster bool (n,); images farther from its middle than any known class reaches do not belong to it."""
+        """Of a cluster bool (n,). Images that lie farther from its middle than those of a known class from theirs do not
+        belong to it, unless it is as wide itself.
+        """
         inside = np.flatnonzero(members)
         away = _from_middle(points[inside], alike[inside])
-        kept = away <= self.known.reach
+        kept = away <= max(self.known.reach, _WIDE * float(np.median(away)))
         inside, away = inside[kept], away[kept]
         n_different = len(np.unique(alike[inside]))
         if n_different < self.min_images:

@@ -50,7 +50,11 @@ class Proposal:
             parts.append(f"{self.n_different:,} of them different")
         if self.tightness == self.tightness:
             spread = (
-                "looser than" if self.tightness > LOOSE else "as tight as" if self.tightness > 0.8 else "tighter than"
+                "looser than"
+                if self.tightness > LOOSE
+                else "about as tight as"
+                if self.tightness > 0.8
+                else "tighter than"
             )
             parts.append(f"{spread} the known classes ({self.tightness:.2f})")
         if self.nearest is not None:

@@ -125,6 +125,14 @@ def test_a_camera_is_a_group_of_different_images() -> None:
     assert (stands == np.arange(80)).mean() > 0.9
 
 
+def test_large_groups_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.repeat(clouds(5, 5)[0], 4, axis=0) + np.random.default_rng(0).normal(0, 1e-4, (40, 16))
+    points = reduced(vectors)
+    monkeypatch.setattr(find.representatives.__module__ + ".MOST_TOGETHER", 20)
+    assert (representatives(vectors, points, ["a"] * 20 + ["b"] * 20) != np.arange(40)).sum() == 30
+    assert (representatives(vectors, points, ["a"] * 40) == np.arange(40)).all()
+
+
 def test_the_same_again() -> None:
     vectors = np.random.default_rng(5).normal(size=(300, 12)).astype(np.float32)
     for method in ("kmeans", "hdbscan"):

@@ -20,6 +20,7 @@ from tests.builders import class_picture, png_bytes
 from tests.classifier.models import model_folder
 from tests.clusters.clouds import clouds
 
+from tellapart.data.repair.fixes import read_fixes
 from tellapart.index.vectors import Vectors
 from tellapart.workflows.cluster import cluster
 from tellapart.workflows.cluster_map import page as page_module
@@ -114,6 +115,39 @@ def test_the_script_is_a_script(tmp_path: Path) -> None:
     path.write_text(page_module._script(), encoding="utf-8")
     done = subprocess.run(["node", "--check", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Just enough of a browser for the parts of the script that draw nothing.
+BROWSER = """
+const element = { addEventListener() {}, value: "", textContent: CONTENT };
+const document = { getElementById: () => element };
+const addEventListener = () => {};
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_list_that_the_page_writes_is_read_by_data_fix(tmp_path: Path) -> None:
+    found = made()
+    content = json.dumps(json.dumps(block(render(found), "map-data")))
+    parts = [page_module._own(f"{name}.js") for name in ("data", "export")]
+    act = """
+    for (let i = 0; i < 6; i++) state.selected.add(i);
+    state.notes.set(0, { action: "relabel", value: "-new, \\"label\\"" });
+    state.notes.set(2, { action: "drop", value: "" });
+    process.stdout.write(csvText());
+    """
+    script = "\n".join([BROWSER.replace("CONTENT", content), *parts, act])
+    done = subprocess.run(["node", "-e", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    (tmp_path / "selection.csv").write_bytes(done.stdout)
+    fixes = read_fixes(tmp_path / "selection.csv")
+    assert [fix.uri for fix in fixes] == [*EVIL, "5.png"]
+    assert [(fix.action, fix.value) for fix in fixes if fix.accept] == [
+        ("relabel", '-new, "label"'),
+        ("drop", ""),
+    ]
+    assert {fix.was for fix in fixes} == {EVIL[1]}
+    assert [fix.id for fix in fixes] == list(found.dataset.ids[:6])
 
 
 def test_names_are_only_text() -> None:

@@ -12,6 +12,8 @@ DIMENSIONS = 50
 # Principal components of so many images are those of all of them, to what a map or a cluster can show.
 _FITTED_ON = 20_000
 # Images as near as this share of what is usual between neighbours, in one group, are one thing seen twice.
+# A larger group is a camera or a day, and its images are not compared with one another: that would take long.
+MOST_TOGETHER = 500
 _TWIN_SHARE, _USUAL_NEIGHBOUR, _USUAL_ROWS = 0.5, 10, 1_000
 
 Floats = NDArray[np.float32]
@@ -43,7 +45,7 @@ def representatives(
 
     Equal vectors are one. Points of one known group (None: alone) are one when they are nearer than half of what is usual
     between an image and its tenth neighbour: ten frames of one part are then one thing, while two parts before
-    one camera stay two. The first row of each stands for the others.
+    one camera stay two. Groups of more than 500 are not looked at. The first row of each stands for the others.
     """
     stands = _first_equal(vectors)
     if groups is None or not any(group is not None for group in groups):
@@ -53,7 +55,7 @@ def representatives(
         if groups[row] is not None:
             members[groups[row]].append(row)
     radius = _TWIN_SHARE * _usual_distance(points, seed)
-    for rows in members.values():
+    for rows in (rows for rows in members.values() if 1 < len(rows) <= MOST_TOGETHER):
         for row, first in _thinned(points, rows, radius):
             stands[row] = first
     return stands[stands]

@@ -18,7 +18,7 @@ _LENGTH = 2e-6
 # Fewer queries than this gain nothing by a matrix product, as in faiss.
 _FEW_QUERIES = 20
 # More than k are asked for, so that equal ones at the end of the list are told apart by their rows.
-SPARE = 8
+SPARE = 2
 
 
 class Hits(NamedTuple):

@@ -13,6 +13,7 @@ from tests.cli.command import run
 
 import tellapart as ta
 from tellapart.cli import recipe_options
+from tellapart.heads.rejection import REJECTION_FITS
 from tellapart.settings import recipe as words
 from tellapart.settings.named_recipes import recipe_names
 from tellapart.settings.recipe import Recipe
@@ -102,6 +103,8 @@ def test_the_words_of_the_options_are_those_of_a_recipe() -> None:
     assert get_args(words.Preset) == recipe_options.PRESETS
     assert get_args(words.LossName) == recipe_options.LOSSES
     assert get_args(words.SamplerName) == recipe_options.SAMPLERS
+    assert get_args(words.Recipe.model_fields["rejection"].annotation) == recipe_options.REJECTIONS
+    assert ("auto", *REJECTION_FITS) == recipe_options.REJECTIONS
     assert get_args(words.Finetune.model_fields["tune"].annotation) == recipe_options.TUNINGS
     assert set(recipe_options.FIELDS.values()) <= set(recipe_fields())
 

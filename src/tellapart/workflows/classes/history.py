@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from tellapart.classifier.card import ModelCard
@@ -17,7 +18,7 @@ Mapped = Mapping[int, tuple[int, ...]]
 """Label id of one version → label ids of another: one, several (split: one of them) or none (retired)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One version.
 
@@ -39,7 +40,7 @@ class Entry:
     restores: int | None = None
     effect: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def ids(self) -> frozenset[int]:
         """Of its labels."""
         return frozenset(label.id for label in self.labels)
@@ -156,11 +157,10 @@ class History:
     def back(self, start: int, end: int) -> dict[int, tuple[int, ...]]:
         """The same towards an earlier version `end`: the labels that became the one, and for a later label none."""
         target, forth = self.version(end), self.mapping(end, start)
-        found: dict[int, tuple[int, ...]] = {}
-        for label in self.version(start).labels:
-            became = tuple(old for old, new in forth.items() if label.id in new)
-            found[label.id] = (label.id,) if label.id in target.ids else became
-        return found
+        found: dict[int, tuple[int, ...]] = {label.id: () for label in self.version(start).labels}
+        for old, became in forth.items():
+            found |= {new: (*found[new], old) for new in became}
+        return {one: (one,) if one in target.ids else came for one, came in found.items()}
 
     def to_bytes(self) -> bytes:
         """history.json as people read it."""

@@ -66,16 +66,27 @@ def _once(points: Floats, k: int, seed: int) -> tuple[float, Ints]:
 
 
 def _spread_start(points: Floats, k: int, seed: int) -> Floats:
-    """k of the points, each drawn with odds by the squared distance to those before (Arthur and Vassilvitskii 2007)."""
+    """k of the points by greedy k-means++: of a few, drawn with odds by the squared distance to those before, the best.
+
+    (Arthur and Vassilvitskii 2007, section 4: 2 + log k at a time.)
+    """
     rng = np.random.default_rng(seed)
+    tries = 2 + int(math.log(k))
     chosen = [int(rng.integers(len(points)))]
-    squares = np.full(len(points), np.inf)
+    squares = _squares(points, chosen[0])
     while len(chosen) < k:
-        squares = np.minimum(squares, ((points - points[chosen[-1]]) ** 2).sum(axis=1, dtype=np.float64))
         total = squares.sum()
         odds = squares / total if total > 0 else None  # nothing but copies is left: any will do
-        chosen.append(int(rng.choice(len(points), p=odds)))
+        drawn = rng.choice(len(points), size=tries, p=odds).tolist()
+        left = [np.minimum(squares, _squares(points, row)) for row in drawn]
+        best = min(range(tries), key=lambda place: float(left[place].sum()))
+        chosen.append(drawn[best])
+        squares = left[best]
     return points[chosen]
+
+
+def _squares(points: Floats, row: int) -> NDArray[np.float64]:
+    return np.asarray(((points - points[row]) ** 2).sum(axis=1, dtype=np.float64))
 
 
 def choose_number(points: Floats, *, seed: int = 0) -> Number:

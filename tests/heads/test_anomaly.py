@@ -19,7 +19,7 @@ from tellapart.heads.anomaly import AnomalyHead, AnomalyScore
 from tellapart.heads.anomaly_fit import farthest_first, image_memory, patch_gaussian, patch_memory
 from tellapart.heads.anomaly_scores import PatchMemory, Scorer, image_scores
 from tellapart.heads.calibration import Calibration
-from tellapart.heads.false_alarms import choose_threshold, highest_by_group, tail_of
+from tellapart.heads.false_alarms import choose_threshold, tail_of
 from tellapart.heads.protocol import head_kind
 from tellapart.heads.rejection import restore_rejection
 from tellapart.records import Task
@@ -203,9 +203,19 @@ def test_a_share_that_cannot_be_is_refused(allowed: float) -> None:
         choose_threshold(np.ones(3, np.float32), alone(3), allowed)
 
 
-def test_scores_of_groups_and_tails() -> None:
+def test_further_images_alarm_as_often_as_expected() -> None:
+    rng, alarms = np.random.default_rng(2), []
+    for _ in range(300):
+        images = rng.random((150, 1)) * 0.7 + rng.random((150, 4)) * 0.3  # four exposures of a part
+        found = choose_threshold(images.reshape(-1).astype(np.float32), np.repeat(alone(150), 4), 0.01)
+        assert not found.reached
+        further = rng.random((2000, 1)) * 0.7 + rng.random((2000, 4)) * 0.3
+        alarms.append((further >= found.threshold).mean())
+    assert 0.002 < np.mean(alarms) < 0.0105
+
+
+def test_scores_without_spread_have_a_tail() -> None:
     scores: Any = np.array([1, 5, 2, 3], np.float32)
-    assert highest_by_group(scores, np.array([7, 7, 1, 1])).tolist() == [3, 5]
     assert tail_of(scores, 1.0, 0.01) > 0
     equal = choose_threshold(np.zeros(5, np.float32), alone(5), 0.5)
     assert equal.threshold > 0

@@ -16,10 +16,12 @@ from tellapart.classifier.heatmap import Heatmap
 from tellapart.data.dataset import Dataset
 from tellapart.errors import BackboneError, DataError, SettingsError, TellapartError, TrainingError
 from tellapart.heads.anomaly import AnomalyHead
+from tellapart.workflows.anomaly_labels import sides
 from tellapart.workflows.evaluate import evaluate
 from tellapart.workflows.export import export
 from tellapart.workflows.facts import KIND
 from tellapart.workflows.predict import predict
+from tellapart.workflows.quantize import quantize
 from tellapart.workflows.verify import verify
 
 RECIPE = {"method": "anomaly", "size": 64, "anomaly": {"method": "patchcore", "false_alarms": 0.05}}
@@ -187,8 +189,8 @@ def test_five_good_images_of_any_size_and_mode_teach_something(tmp_path: Path) -
     ({"ok": 3, "free": 3, "spot": 1}, {}, SettingsError,
      "it cannot be told which class is good ('free' and 'ok' both sound like it): name it with --good (anomaly.good of a "
      "recipe), one of free, ok, spot, or several as 'a|b'"),
-    ({"apple": 3, "pear": 3}, {"good": "aple"}, SettingsError,
-     "there is no class 'aple' among the images, there are: apple, pear; did you mean 'apple'?"),
+    ({"Apple": 3, "pear": 3}, {"good": "aple"}, SettingsError,
+     "there is no class 'aple' among the images, there are: Apple, pear; did you mean 'Apple'?"),
     ({"apple": 3, "pear": 3}, {"good": "apple", "bad": "apple"}, SettingsError,
      "good and bad images cannot both be called 'apple': set anomaly.bad to another name"),
 ])  # fmt: skip
@@ -205,6 +207,19 @@ def test_capitals_do_not_matter_and_several_classes_may_be_good(tmp_path: Path) 
     assert train(data, good="red|BLUE").labels == ("good", "spot")
     model = train(data, good="red", bad="wrong")
     assert model.labels == ("Red", "wrong")
+
+
+@pytest.mark.parametrize(("names", "good"), [
+    (("good", "no_cap", "low_fill"), "good"), (("no_scratch", "scratch"), "no_scratch"), (("NORMAL", "x", "y"), "NORMAL"),
+])  # fmt: skip
+def test_the_good_class_is_guessed_by_words(names: tuple[str, ...], good: str) -> None:
+    samples = [ta.Sample(id="", uri=f"{name}.png", labels=(name,)) for name in names]
+    assert sides(Dataset.from_samples(samples), ta.Recipe(method="anomaly")).good_classes == (good,)
+
+
+def test_an_anomaly_model_is_not_made_int8(model: ta.Classifier, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^an anomaly model is made int8 by training it on an int8 network, "):
+        quantize(model.location, data, output=tmp_path / "int8")
 
 
 def test_a_network_without_a_feature_map_is_refused(data: Path, tmp_path: Path) -> None:

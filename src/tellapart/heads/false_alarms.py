@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import Reason, SettingsError
-from tellapart.heads.crossfit import quantile_of_distances
 from tellapart.heads.objectives import Floats
 from tellapart.heads.promises import CONFIDENCE, Groups, Ranking, fewest_for, for_recall
 
@@ -74,38 +73,52 @@ def choose_threshold(scores: Floats, groups: Groups, allowed: float) -> FalseAla
     """The lowest threshold whose false alarms are promised; where none is, the one that is expected to have so many.
 
     `scores` (n,) of good images by models that have not seen them, a score of the threshold or more is an alarm; `groups`
-    int64 (n,): relatives count as one image. Where no promise can be made the threshold is an order statistic of the
-    groups' highest scores, or is extrapolated from their spread.
+    int64 (n,): relatives count as one image. Where no promise can be made, further images are expected to alarm no oftener
+    than allowed: by an order statistic, with too few groups for one by the spread of the scores.
     """
     check_allowed(allowed)
     ranking = Ranking.of(-scores.astype(np.float64), np.ones(len(scores), bool), groups, groups)
     place, reached, *_ = for_recall(ranking, 1 - allowed)
-    if reached:
-        threshold = _above(scores, -ranking.threshold(place))
-    else:
-        threshold = max(quantile_of_distances(highest_by_group(scores, groups), allowed), 1e-9)
+    threshold = _above(scores, -ranking.threshold(place)) if reached else _expected(scores, groups, allowed)
     n_groups = ranking.n_actual_groups
     promised = _upper_bound(_alarms(scores, groups, threshold), n_groups)
     return FalseAlarms(allowed, threshold, reached, promised, n_groups, fewest_for(1 - allowed))
 
 
-def highest_by_group(scores: Floats, groups: Groups) -> Floats:
-    """The highest score of each group, float32 (g,)."""
-    names, inverse = np.unique(groups, return_inverse=True)
-    highest = np.full(len(names), -np.inf, np.float32)
-    np.maximum.at(highest, inverse, scores)
-    return highest
+def _expected(scores: Floats, groups: Groups, allowed: float) -> float:
+    """The threshold that a further image exceeds with this chance, whatever the distribution, where groups suffice for that."""
+    shares = _shares(groups)
+    n_groups = float(shares.sum())
+    # What may alarm of those held out: the next one counts as if it did (Vovk et al. 2005, conformal prediction).
+    budget = (n_groups + 1) * allowed - 1
+    if budget >= 0:
+        order = np.argsort(-scores, kind="stable")
+        beyond = int(np.searchsorted(np.cumsum(shares[order]), budget + 1e-9, side="right"))
+        return _above(scores[order[beyond:]], float(scores[order[beyond]]))
+    from statistics import NormalDist
+
+    logs = np.log(np.maximum(scores.astype(np.float64), 1e-12))
+    mean = float(np.average(logs, weights=shares))
+    spread = float(np.sqrt(np.average((logs - mean) ** 2, weights=shares)))
+    # Mean and spread of few are uncertain themselves: the normal quantile is widened as for a t distribution.
+    far = NormalDist().inv_cdf(1 - allowed) * np.sqrt(1 + 1 / n_groups) * (1 + 2 / n_groups)
+    return _above(scores, max(float(np.exp(mean + far * spread)), float(scores.max())))
 
 
-def _above(scores: Floats, threshold: float) -> float:
-    """A threshold itself is an alarm: it lies a hair above the score that is to pass."""
-    return float(threshold if threshold > scores.max() else max(threshold * (1 + 1e-5), 1e-9))
+def _above(passing: Floats, threshold: float) -> float:
+    """A threshold itself is an alarm: it lies a hair above the highest score that is to pass."""
+    return float(threshold if threshold > passing.max() else max(threshold * (1 + 1e-5), 1e-9))
 
 
 def _alarms(scores: Floats, groups: Groups, threshold: float) -> float:
     """Alarms, in groups: one of which a third of the images alarm counts as a third."""
-    names, inverse, members = np.unique(groups, return_inverse=True, return_counts=True)
-    return float(np.bincount(inverse, weights=scores >= threshold, minlength=len(names)) @ (1 / members))
+    return float(_shares(groups)[scores >= threshold].sum())
+
+
+def _shares(groups: Groups) -> NDArray[np.float64]:
+    """Weights (n,) that let each group count as one image."""
+    _, inverse, members = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / members[inverse], np.float64)
 
 
 def _upper_bound(alarms: float, n_groups: int) -> float:

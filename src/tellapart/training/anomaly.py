@@ -50,7 +50,10 @@ class AnomalyOptions:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Scores of images by what has not learned from them: good ones (g,) out of fold, bad ones (b,) by all good ones."""
+    """Scores of images by what has not learned from them: good ones (g,) out of fold, bad ones (b,) by the mean of the folds.
+
+    A memory of all good images would find the bad ones nearer than a fold finds good ones: no fair comparison with few.
+    """
 
     scorer: Scorer
     good: Floats
@@ -112,13 +115,14 @@ def held_out(
     fit = _fits(asked, seed)[asked.way]
     ones = np.ones((len(own), 1), np.uint8)
     folds = group_folds(ones, own_groups, _n_folds(own_groups), seed)
-    scores = np.empty(len(own), np.float32)
+    scores, bad = np.empty(len(own), np.float32), embeddings[~good]
+    of_bad = []
     for fold in np.unique(folds):
         part = folds == fold
-        scores[part] = image_scores(fit(own[~part]).patch_scores(own[part]))
-    scorer = fit(own)
-    bad = embeddings[~good]
-    return HeldOut(scorer, scores, image_scores(scorer.patch_scores(bad)) if len(bad) else np.empty(0, np.float32))
+        scorer = fit(own[~part])
+        scores[part] = image_scores(scorer.patch_scores(own[part]))
+        of_bad.append(image_scores(scorer.patch_scores(bad)) if len(bad) else np.empty(0, np.float32))
+    return HeldOut(fit(own), scores, np.asarray(np.mean(of_bad, axis=0), np.float32))
 
 
 def check_good(groups: NDArray[np.int64]) -> None:

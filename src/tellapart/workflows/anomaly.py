@@ -22,6 +22,7 @@ from tellapart.workflows.progress import Progress
 FEWEST_TO_CHOOSE = 5
 """Bad images, of as many groups, below which they choose nothing."""
 _SURE = 0.02
+_TELLS = 0.6
 _WHOLE = (1, 1)
 
 
@@ -97,10 +98,12 @@ def _best(
     best = max(ranks, key=ranks.__getitem__)
     # A small lead is luck; the first one is also the one that shows where.
     way = "patchcore" if ranks["patchcore"] >= ranks[best] - _SURE else best
+    lost = ranks[best] < _TELLS
+    way = "patchcore" if lost else way
     told = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items())
-    return way, (
-        f"way         {way}, by {n_bad} bad images of the training that no way has learned from: AUROC {told}",
-    )
+    line = f"way         {way}, by {n_bad} bad images of the training that no way has learned from: AUROC {told}"
+    warning = "warning     no way tells the bad images of the training from good ones: it takes more good images, or other ones"
+    return way, (line, warning) if lost else (line,)
 
 
 def _auroc(good: np.ndarray, bad: np.ndarray) -> float:

@@ -14,6 +14,7 @@ from tellapart.settings.recipe import Recipe
 from tellapart.workflows.facts import KIND
 
 GOOD, ANOMALOUS = "good", "anomalous"
+_DENIALS = ("no", "not", "non", "without")
 _BAD_WORDS = ("bad", "defect", "defects", "defective", "nok", "faulty", "fault", "broken", "scrap", "reject", "rejected",
               "anomaly", "anomalies", "anomalous", "damaged", "error")  # fmt: skip
 
@@ -124,16 +125,19 @@ def _class(wanted: str, names: Sequence[str]) -> str:
 def _class_missing(wanted: str, names: Sequence[str]) -> tuple[str, ...]:
     from difflib import get_close_matches
 
-    near = get_close_matches(wanted, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    alike = {name.casefold(): name for name in names}
+    near = get_close_matches(wanted.casefold(), alike, n=1)
+    hint = f"; did you mean {alike[near[0]]!r}?" if near else ""
     message = f"there is no class {wanted!r} among the images, there are: {', '.join(names)}{hint}"
     raise SettingsError(Reason.UNKNOWN_NAME, message)
 
 
 def _guessed(names: Sequence[str]) -> tuple[str, ...]:
     found = nothing_special(names)
-    if len(found) == 1:
-        return found
+    # "no_cap" is a fault beside "good", and "no_scratch" is good beside "scratch".
+    plain = tuple(name for name in found if not _words(name) & {*_DENIALS})
+    if len(found) == 1 or len(plain) == 1:
+        return found if len(found) == 1 else plain
     if len(names) == 1:
         if _words(names[0]) & {*_BAD_WORDS}:
             raise TrainingError(

@@ -25,6 +25,7 @@ from tellapart.errors import DataError, ImageError, ModelError, Reason, Settings
 from tellapart.evaluation.compare import Comparison, compare
 from tellapart.evaluation.scored import Scored, score
 from tellapart.evaluation.wording import metric_name
+from tellapart.heads.anomaly import AnomalyHead
 from tellapart.heads.linear import ClassWeight, LinearHead
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Task
@@ -48,6 +49,12 @@ N_CALIBRATION = 200
 _N_TIMED = 4
 _SECONDS_TIMED = 1.0
 _FEWEST = 0.9
+
+
+_ANOMALY = (
+    "an anomaly model is made int8 by training it on an int8 network, so that its memory holds what that sees: "
+    "tellapart train DATA --method anomaly --backbone builtin-int8"
+)
 
 
 def quantize(
@@ -86,6 +93,8 @@ def quantize(
         check_outside(output, data)
     parent = load(model, provider=provider, limits=limits)
     check_float(parent.backbone.onnx_bytes())
+    if isinstance(parent.head, AnomalyHead):
+        raise SettingsError(Reason.BAD_SETTING, _ANOMALY)
     embedder = Embedder(parent.spec, parent.backbone, None if cache_dir is None else Path(cache_dir), limits, workers)
     home = _Home.of(model, parent, data if isinstance(data, Dataset) else Dataset.read(data), embedder, progress)
     pictures = home.calibration(n_calibration, seed)

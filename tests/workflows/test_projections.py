@@ -213,3 +213,41 @@ def test_a_file_gives_back_every_bit(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="could not be written: "):
         found.write(tmp_path / "file/p.safetensors")
+
+
+def test_images_without_a_label_do_not_count_as_misses() -> None:
+    whole = images(400, split=["test" if i % 8 < 2 else "train" for i in range(400)])
+    known = np.arange(400) % 4 == 0
+    labels = [names if kept else None for names, kept in zip(whole.vectors.table["labels"], known, strict=True)]
+    table = whole.vectors.table.with_columns(pl.Series("labels", labels, pl.List(pl.String)))
+    few = learn_projection(replace(whole, vectors=replace(whole.vectors, table=table)), Plan.parse("pca:10")).facts
+    alone = Vectorised(whole.vectors.subset(known), np.arange(100), whole.thumbnails[known])
+    expected = learn_projection(alone, Plan.parse("pca:10")).facts
+    assert (few["learned_from"], expected["learned_from"]) == (300, 50)
+    one, other = (facts["judged"]["unseen_images"] for facts in (few, expected))
+    assert one["queries"] == other["queries"] == 50
+    assert one["map_at_r"]["before"] == other["map_at_r"]["before"]
+    # Without a test split those that are held back are of the labelled ones, too.
+    table = table.with_columns(split=pl.lit(None, pl.String))
+    none = learn_projection(replace(whole, vectors=replace(whole.vectors, table=table)), Plan.parse("pca:10")).facts
+    assert (none["learned_from"], none["judged"]["unseen_images"]["queries"]) == (400, 20)
+
+
+def test_the_test_split_does_not_teach_without_labels_and_judges_no_group_that_taught() -> None:
+    split: list[str | None] = ["test" if i % 4 == 0 else "train" for i in range(120)]
+    data = images(split=split)
+    group = [f"part {i // 2}" if i < 20 else f"alone {i}" for i in range(120)]
+    labels = [None if i == 24 else names for i, names in enumerate(data.vectors.table["labels"].to_list())]
+    table = data.vectors.table.with_columns(pl.Series("group", group), pl.Series("labels", labels, pl.List(pl.String)))
+    found = learn_projection(replace(data, vectors=replace(data.vectors, table=table)), Plan.parse("pca:4"))
+    assert found.facts["learned_from"] == 90
+    # Of 30, five have their other half among those that teach (0, 4 … 16), and one has no label.
+    assert found.facts["judged"]["unseen_images"]["queries"] == 24
+
+
+def test_a_test_split_alone_teaches_nothing() -> None:
+    with pytest.raises(
+        TellapartError, match=r"^all images belong to the test split, which judges and does not teach"
+    ) as caught:
+        learn_projection(images(split=["test"] * 120), Plan.parse("pca:4"))
+    assert caught.value.reason is Reason.TOO_FEW_IMAGES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,23 +12,17 @@ from numpy.typing import NDArray
 from tellapart.data.groups import combine_groups
 from tellapart.data.labels import infer_schema
 from tellapart.data.near_duplicates import same_object_groups
-from tellapart.data.splits import group_folds
 from tellapart.errors import Reason, SettingsError, TrainingError
-from tellapart.evaluation.retrieval import difference, retrieval
 from tellapart.heads.components import principal_components
 from tellapart.heads.projection import KINDS, Projection
 from tellapart.training.supcon import fit_supcon
 from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.projecting import LearnedProjection
+from tellapart.workflows.projection_judging import Fit, Lesson, judged
 from tellapart.workflows.vectorising import Vectorised
 
 MOST_LEARNED_FROM = 10_000
 """Images that a projection is learned from at most: more change it hardly, and each costs."""
-
-_MOST_JUDGES, _LEAST_JUDGES = 4_000, 20
-_FOLDS = 5
-# Labels are held back where a third of them are two at least, and enough are left to learn from.
-_LEAST_LABELS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +43,6 @@ class Plan:
             message = f"a projection to learn is written KIND:NUMBERS, such as {examples}; got {text!r}"
             raise SettingsError(Reason.BAD_SETTING, message)
         return cls(kind, int(number))
-
-
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """What a projection is learned from and judged on: n vectors, labels 0/1 (n, k) or None, groups (n,)."""
-
-    vectors: NDArray[np.float32]
-    labels: NDArray[np.uint8] | None
-    names: tuple[str, ...]
-    groups: NDArray[np.int64]
-    test: NDArray[np.bool_]
 
 
 def chosen_to_learn(labelled: NDArray[np.bool_], plan: Plan, seed: int) -> NDArray[np.bool_]:
@@ -88,11 +71,14 @@ def learn_projection(
 
     Raises:
         SettingsError: `bad_setting` when the images are too few for so many numbers.
-        TrainingError: as `fit_supcon`.
+        TrainingError: as `fit_supcon`; `too_few_images` when all belong to the test split.
     """
     lesson = _lesson(images)
     fit = _fitter(plan, seed, progress)
     teaching = ~lesson.test
+    if not teaching.any():
+        message = "all images belong to the test split, which judges and does not teach; add others to learn from"
+        raise TrainingError(Reason.TOO_FEW_IMAGES, message)
     found, told = fit(lesson, teaching)
     facts: dict[str, Any] = {
         "kind": plan.kind,
@@ -101,20 +87,16 @@ def learn_projection(
         "learned_from": int(teaching.sum()),
         "sha256": found.sha256,
         **told,
-        "judged": _judged(lesson, found, fit, seed),
+        "judged": judged(lesson, found, fit, seed),
     }
     return LearnedProjection(found, images.vectors.space, facts)
-
-
-Fit = Callable[[_Lesson, NDArray[np.bool_]], tuple[Projection, Mapping[str, float]]]
-"""Learns from some rows, and says what it found beside the projection."""
 
 
 def _fitter(plan: Plan, seed: int, progress: Progress) -> Fit:
     def told(done: int, total: int) -> None:
         progress("learning a projection", done, total)
 
-    def fit(lesson: _Lesson, rows: NDArray[np.bool_]) -> tuple[Projection, Mapping[str, float]]:
+    def fit(lesson: Lesson, rows: NDArray[np.bool_]) -> tuple[Projection, Mapping[str, float]]:
         told(0, 0)
         if plan.kind == "supcon":
             assert lesson.labels is not None
@@ -125,7 +107,7 @@ def _fitter(plan: Plan, seed: int, progress: Progress) -> Fit:
     return fit
 
 
-def _lesson(images: Vectorised) -> _Lesson:
+def _lesson(images: Vectorised) -> Lesson:
     rows, table = images.thumbnail_rows, images.vectors.table[images.thumbnail_rows]
     ids = table["id"].to_list()
     looks = same_object_groups(images.thumbnails, ids=ids).groups
@@ -133,9 +115,9 @@ def _lesson(images: Vectorised) -> _Lesson:
     groups = combine_groups(ids, table["group"].to_list(), looks, keys=keys)
     told = [None if labels is None else tuple(labels) for labels in table["labels"].to_list()]
     labels, names = _matrix(told)
-    test = table["split"].to_numpy() == "test"
-    own_test = test & (labels is not None and labels.any(axis=1))
-    return _Lesson(images.vectors.vectors[rows], labels, names, groups, own_test)
+    labelled = np.array([labels is not None for labels in told], bool)
+    test = (table["split"] == "test").fill_null(False).to_numpy()
+    return Lesson(images.vectors.vectors[rows], labels, names, groups, labelled, test)
 
 
 def _matrix(told: list[tuple[str, ...] | None]) -> tuple[NDArray[np.uint8] | None, tuple[str, ...]]:
@@ -148,61 +130,3 @@ def _matrix(told: list[tuple[str, ...] | None]) -> tuple[NDArray[np.uint8] | Non
     for row, labels in enumerate(told):
         matrix[row, [column[name] for name in labels or ()]] = 1
     return matrix, schema.names
-
-
-def _judged(lesson: _Lesson, whole: Projection, fit: Fit, seed: int) -> dict[str, Any]:
-    """Figures on images, and on labels, that did not teach; empty where nothing is labelled."""
-    if lesson.labels is None:
-        return {}
-    judged: dict[str, Any] = {}
-    if lesson.test.any():
-        judged["unseen_images"] = _figures(lesson, lesson.test, whole, seed, how="the test split")
-    else:
-        held_back = group_folds(lesson.labels, lesson.groups, _FOLDS, seed) == 0
-        projection = _attempt(fit, lesson, ~held_back)
-        judged["unseen_images"] = _figures(lesson, held_back, projection, seed, how="a fifth held back")
-    names = _held_back_labels(lesson, seed)
-    if names:
-        strange = lesson.labels[:, [lesson.names.index(name) for name in names]].any(axis=1)
-        projection = _attempt(fit, lesson, ~strange & ~lesson.test)
-        judged["unseen_labels"] = _figures(lesson, strange, projection, seed, how=", ".join(names))
-    return {name: figures for name, figures in judged.items() if figures is not None}
-
-
-def _attempt(fit: Fit, lesson: _Lesson, rows: NDArray[np.bool_]) -> Projection | None:
-    """A projection only to be judged; None where the rest is too little to learn it from."""
-    try:
-        return fit(lesson, rows)[0]
-    except (SettingsError, TrainingError):
-        return None
-
-
-def _held_back_labels(lesson: _Lesson, seed: int) -> tuple[str, ...]:
-    if len(lesson.names) < _LEAST_LABELS:
-        return ()
-    order = np.random.default_rng(seed).permutation(len(lesson.names))
-    return tuple(sorted(lesson.names[i] for i in order[: len(order) // 3]))
-
-
-def _figures(
-    lesson: _Lesson, rows: NDArray[np.bool_], projection: Projection | None, seed: int, *, how: str
-) -> Mapping[str, Any] | None:
-    """Recall at 1 and mean average precision at R before and after, with the change and half its 95 % interval."""
-    assert lesson.labels is not None
-    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(rows))[:_MOST_JUDGES]
-    if projection is None or len(chosen) < _LEAST_JUDGES:
-        return None
-    labels, groups = lesson.labels[chosen], lesson.groups[chosen]
-    before = retrieval(lesson.vectors[chosen], labels, groups)
-    after = retrieval(projection.apply(lesson.vectors[chosen]), labels, groups)
-    if not len(before.hits):
-        return None
-    figures: dict[str, Any] = {"how": how, "queries": len(before.hits)}
-    for name, one, other in (
-        ("recall_at_1", before.hits, after.hits),
-        ("map_at_r", before.precision, after.precision),
-    ):
-        change, margin = difference(one, other, before.groups)
-        values = {"before": one.mean(), "after": other.mean(), "change": change, "margin": margin}
-        figures[name] = {key: round(float(value), 4) for key, value in values.items()}
-    return figures

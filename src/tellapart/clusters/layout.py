@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.errors import MissingExtra, Reason, SettingsError
+from tellapart.errors import Reason, SettingsError
 from tellapart.extras import require
 
 Layout = Literal["auto", "tsne", "umap", "pca"]
@@ -35,9 +35,8 @@ class Map:
 def lay_out(points: Floats, kind: Layout = "auto", *, of: Ints | None = None, seed: int = 0) -> Map:
     """A map of points float32 (n, d), principal components as `reduced` gives them; the same seed gives the same map.
 
-    `auto` is PCA below 10 points, UMAP above 4,000 where it is installed, else t-SNE. t-SNE lays out at most 4,000 points and
-    UMAP 50,000, chosen so that every cluster of `of` int64 (n,) has its share and the small ones more; the others are put
-    between the five nearest of those.
+    `auto` is t-SNE; below 10 points every layout is PCA. t-SNE lays out at most 4,000 points and UMAP 50,000, chosen so that
+    every cluster of `of` int64 (n,) has its share and the small ones more; the others stand between the five nearest of these.
 
     Raises:
         SettingsError: `bad_setting` for an unknown layout.
@@ -47,7 +46,8 @@ def lay_out(points: Floats, kind: Layout = "auto", *, of: Ints | None = None, se
         raise SettingsError(Reason.BAD_SETTING, f"a layout is {', '.join(LAYOUTS)}, got {kind!r}")
     if kind == "umap":
         _umap_module()
-    chosen = _chosen(kind, len(points))
+    # Measured on CIFAR-10, UMAP takes longer than t-SNE with the rest put in place, and keeps fewer neighbours.
+    chosen = "tsne" if kind == "auto" else kind
     if len(points) < 10 or chosen == "pca":
         return Map(_fitted(_first_two(points)), "pca", "the first two principal components")
     most = MOST_TSNE if chosen == "tsne" else MOST_UMAP
@@ -72,18 +72,6 @@ def balanced(of: Ints, most: int, *, seed: int = 0) -> Ints:
     place = np.empty(len(of), np.int64)
     place[order] = np.arange(len(of))
     return np.sort(np.lexsort((place, turn))[:most])
-
-
-def _chosen(kind: Layout, n: int) -> str:
-    if kind != "auto":
-        return kind
-    if n <= MOST_TSNE:
-        return "tsne"
-    try:
-        _umap_module()
-    except MissingExtra:
-        return "tsne"
-    return "umap"
 
 
 def _first_two(points: Floats) -> Floats:

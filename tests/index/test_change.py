@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tellapart.errors import DataError, Reason, SettingsError, TellapartError
 from tellapart.files import holding
 from tellapart.index import plan
-from tellapart.index.change import LOCK
+from tellapart.index.folder import LOCK
 from tellapart.index.exact import unit
 from tellapart.index.index import Index
 from tellapart.index.manifest import MANIFEST, read_manifest
@@ -256,6 +256,40 @@ def test_a_change_that_fails_leaves_the_index_as_it_was(tmp_path: Path) -> None:
     assert stored(Index.open(path)) == [*named(3), "c"]
     names = {one.name for one in path.iterdir()}
     assert names == {MANIFEST, *(segment.name for segment in read_manifest(path).segments)}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_does_not_come_to_its_end_leaves_nothing_behind(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "x.index"
+    with mock.patch("tellapart.index.change.replacing", side_effect=error), pytest.raises(BaseException):  # noqa: B017
+        build_index(path, vectors(named(3)))
+    assert list(tmp_path.iterdir()) == []
+    build_index(path, vectors(named(3)))
+    before = {one.name for one in path.iterdir()}
+    with mock.patch("tellapart.index.change.replacing", side_effect=error), pytest.raises(BaseException):  # noqa: B017
+        add(path, vectors(named(9)))
+    assert {one.name for one in path.iterdir()} == before
+
+
+def test_what_a_kill_leaves_of_a_projection_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "x.index"
+    path.mkdir()
+    left = path / ".projection-000001.safetensors.new-1f-00c0ffee"
+    left.touch()
+    build_index(path, vectors(named(3)))
+    assert not left.exists()
+
+
+def test_an_index_that_cannot_be_read_is_kept_until_another_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "x.index"
+    build_index(path, vectors(named(3)))
+    (path / MANIFEST).write_text("{")
+    with mock.patch("tellapart.index.change.replacing", side_effect=OSError(28, "No space left on device")):
+        refused(build_index, path, vectors(named(4)), overwrite=True)
+    assert (path / "s000001").exists()
+    build_index(path, vectors(named(4)), overwrite=True)
+    assert stored(Index.open(path)) == named(4)
+    assert not (path / "s000001").exists()
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])

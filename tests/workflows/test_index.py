@@ -230,3 +230,8 @@ def test_times_and_numbers_come_as_json(tmp_path: Path) -> None:
     hits = search(tmp_path / "x.index", like=["a"], k=2).to_json()["answers"][0]["hits"]
     assert hits[0] == {"similarity": 1.0, "id": "a", "captured_at": "2026-01-02 00:00:00+00:00", "width": 7.5}
     assert hits[1] == {"similarity": 0.0, "id": "b", "width": None}
+
+
+def test_an_index_in_the_way_is_told_before_the_work(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tellapart.workflows.index_queries.embed", lambda *_, **__: pytest.fail("embedded"))
+    assert refused(build_index, path, photos(), source=backbone_file()).reason is Reason.OUTPUT_EXISTS

@@ -5,8 +5,6 @@ A kill at any moment leaves the old generation or the new one; files that no gen
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError, Reason
-from tellapart.files import holding, replacing
+from tellapart.files import replacing
+from tellapart.index.folder import alone, clear, last_generation, refuse_others, translated
 from tellapart.index.index import Index, collected
 from tellapart.index.kinds import check_kind, kind_for
 from tellapart.index.manifest import MANIFEST, Manifest, SegmentRecord
@@ -27,9 +26,6 @@ from tellapart.index.space import Space
 
 if TYPE_CHECKING:
     import polars as pl
-
-LOCK = ".lock"
-_OURS = re.compile(r"s\d{6}(-\d+)?|removed-\d{6}\.npy|projection-\d{6}\.safetensors|\.lock|\.index\.json\.new-.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +159,10 @@ def creating(
         SettingsError: `unknown_name` for the kind.
     """
     check_kind(kind)
-    _refuse_others(path, overwrite)
-    with _translated(path), _alone(path, make=True):
-        _refuse_others(path, overwrite)
-        generation = _generation(path) + 1
-        clear(path, _current(path))
+    refuse_others(path, overwrite)
+    with translated(path), alone(path, make=True):
+        refuse_others(path, overwrite)
+        generation = last_generation(path) + 1
         yield Change(path, Manifest(replace(space, normalised=True), kind, recall, generation, source=source), None)
 
 
@@ -179,20 +174,9 @@ def changing(path: Path) -> Iterator[Change]:
         DataError: `index_not_found`, `index_damaged`, `index_in_use`, `write_failed` …
     """
     Index.open(path)  # where there is no index, this is what is to be told, and no lock is left
-    with _translated(path), _alone(path, make=False):
+    with translated(path), alone(path, make=False):
         index = Index.open(path)
-        clear(path, index.manifest)
         yield Change(path, replace(index.manifest, generation=index.manifest.generation + 1), index)
-
-
-def clear(folder: Path, manifest: Manifest | None) -> None:
-    """Remove what an earlier change left: files of this room's names that the manifest does not know."""
-    known = {MANIFEST, LOCK}
-    if manifest is not None:
-        known |= {segment.name for segment in manifest.segments} | {*manifest.removed_file, *manifest.projection}
-    for path in folder.iterdir():
-        if path.name not in known and _OURS.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def rows_of(table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
@@ -217,53 +201,3 @@ def _stacked(tables: list[pl.DataFrame]) -> pl.DataFrame:
     import polars as pl
 
     return pl.concat(tables, how="diagonal_relaxed") if len(tables) > 1 else tables[0]
-
-
-def _refuse_others(path: Path, overwrite: bool) -> None:
-    """A folder of something else is never touched, an index only when that was asked for."""
-    if not path.exists():
-        return
-    if not path.is_dir() or any(not _OURS.fullmatch(one.name) for one in path.iterdir() if one.name != MANIFEST):
-        message = f"{path} exists and is no index; choose another name"
-        raise DataError(Reason.OUTPUT_EXISTS, message)
-    if (path / MANIFEST).exists() and not overwrite:
-        message = f"there is an index at {path}; add to it, choose another name or allow overwriting"
-        raise DataError(Reason.OUTPUT_EXISTS, message)
-
-
-def _current(path: Path) -> Manifest | None:
-    from tellapart.index.manifest import read_manifest
-
-    try:
-        return read_manifest(path)
-    except DataError:
-        return None
-
-
-def _generation(path: Path) -> int:
-    """Of what is there: names of files are never used twice."""
-    numbers = [
-        int(found[1]) for one in path.iterdir() if (found := re.match(r"(?:s|removed-|projection-)(\d{6})", one.name))
-    ]
-    manifest = _current(path)
-    return max([0, *numbers, *([] if manifest is None else [manifest.generation])])
-
-
-@contextmanager
-def _alone(path: Path, *, make: bool) -> Iterator[None]:
-    if make:
-        path.mkdir(parents=True, exist_ok=True)
-    try:
-        with holding(path / LOCK):
-            yield
-    except BlockingIOError as exc:
-        message = f"another process is changing the index {path}; wait until it is done, then run the command again"
-        raise DataError(Reason.INDEX_IN_USE, message) from exc
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise DataError(Reason.WRITE_FAILED, f"the index {path} could not be written: {exc.strerror or exc}") from exc

@@ -69,12 +69,14 @@ def build_index(
         SettingsError: `bad_setting`, `unknown_name`.
     """
     from tellapart.index.change import creating
+    from tellapart.index.folder import refuse_others
     from tellapart.index.kinds import check_kind
 
     check_kind(kind)
     if not 0 < recall <= 1:
         raise SettingsError(Reason.BAD_SETTING, f"recall is a share above 0, at most 1, got {recall:g}")
     path = Path(path)
+    refuse_others(path, overwrite)  # before hours of embedding
     learned = LearnedProjection.read(projection) if isinstance(projection, str | Path) else projection
     making = Making(size, preprocess, store, announce, workers, provider, cache_dir, limits, progress, learned)
     vectors = _given(data, source, making)

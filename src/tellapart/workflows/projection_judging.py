@@ -52,7 +52,7 @@ def judged(lesson: Lesson, whole: Projection, fit: Fit, seed: int) -> dict[str, 
     found["unseen_images"] = _figures(lesson, ~taught, taught, projection, seed, how=how)
     names = _held_back_labels(lesson, seed)
     if names:
-        strange = lesson.labels[:, [lesson.names.index(name) for name in names]].any(axis=1)
+        strange = np.asarray(lesson.labels[:, [lesson.names.index(name) for name in names]].any(axis=1), bool)
         taught = ~strange & ~lesson.test
         projection = _attempt(fit, lesson, taught)
         found["unseen_labels"] = _figures(lesson, strange, taught, projection, seed, how=", ".join(names))
@@ -64,7 +64,7 @@ def _most_folds(lesson: Lesson, seed: int) -> NDArray[np.bool_]:
     assert lesson.labels is not None
     rows = np.flatnonzero(lesson.labelled)
     held_back = rows[group_folds(lesson.labels[rows], lesson.groups[rows], _FOLDS, seed) == 0]
-    return np.asarray(~np.isin(lesson.groups, lesson.groups[held_back]) & ~lesson.test, bool)
+    return ~(np.isin(lesson.groups, lesson.groups[held_back]) | lesson.test)
 
 
 def _attempt(fit: Fit, lesson: Lesson, rows: NDArray[np.bool_]) -> Projection | None:

@@ -104,6 +104,21 @@ def test_equal_vectors_are_one_cluster(value: float) -> None:
     assert found.facts["different_images"] == 1
 
 
+def test_vectors_of_one_direction_are_one_cluster() -> None:
+    for vectors in (np.abs(np.random.default_rng(0).normal(size=(30, 1))), np.arange(1, 31)[:, None] * np.ones((1, 8))):
+        found = find_clusters(vectors.astype(np.float32))
+        assert (found.of == 0).all()
+        assert found.how == "k-means; the images do not differ in anything that tells groups apart"
+
+
+@pytest.mark.parametrize("size", [1e-36, 1e30])
+def test_the_size_of_numbers_does_not_count(size: float) -> None:
+    vectors, _ = clouds(40, 20)
+    found = find_clusters((vectors * size).astype(np.float32), k=2)
+    np.testing.assert_allclose(found.points, find_clusters(vectors, k=2).points, atol=1e-5)
+    np.testing.assert_array_equal(found.of, np.repeat([0, 1], [40, 20]))
+
+
 def test_near_duplicates_of_a_group_make_no_cluster_of_their_own() -> None:
     rng = np.random.default_rng(3)
     scattered = rng.normal(size=(200, 16))

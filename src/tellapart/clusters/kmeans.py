@@ -107,6 +107,8 @@ def choose_number(points: Floats, *, seed: int = 0) -> Number:
         score = silhouette(chosen, kmeans(chosen, k, seed=seed), seed=seed)
         if score is not None:
             scores[k] = score
+    if not scores:
+        return Number(1, None, "the images do not differ in anything that tells groups apart")
     best = max(scores, key=lambda k: (scores[k], -k))
     if scores[best] > CLEAR:
         why = f"of 2 to {max(scores)} clusters {best} have the highest mean silhouette ({scores[best]:.2f})"

@@ -15,6 +15,8 @@ _FITTED_ON = 20_000
 # A larger group is a camera or a day, and its images are not compared with one another: that would take long.
 MOST_TOGETHER = 500
 _TWIN_SHARE, _USUAL_NEIGHBOUR, _USUAL_ROWS = 0.5, 10, 1_000
+# Vectors of length 1 that differ by no more point the same way, but for the rounding of float32.
+_ROUNDING = 1e-6
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -25,17 +27,24 @@ def reduced(vectors: NDArray[np.floating], dimensions: int = DIMENSIONS, *, seed
 
     Distances then follow the angle between vectors, and the dimensions that hold mere noise are gone.
     """
-    values = np.asarray(vectors, np.float32)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    values = np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
+    values = _unit(np.asarray(vectors, np.float32))
     rows = np.sort(np.random.default_rng(seed).permutation(len(values))[:_FITTED_ON])
     most = min(dimensions, len(rows) - 1, values.shape[1])
-    if most < 1 or not (values[rows] != values[rows[0]]).any():
+    if most < 1 or not (np.abs(values[rows] - values[rows[0]]) > _ROUNDING).any():
         return np.zeros((len(values), 1), np.float32)
     from sklearn.decomposition import PCA
 
     found = PCA(most, random_state=seed % 2**32).fit(values[rows])
     return np.ascontiguousarray(found.transform(values), np.float32)
+
+
+def _unit(values: Floats) -> Floats:
+    """Rows brought to length 1, however long they are; those of zeros stay."""
+    largest = np.abs(values).max(axis=1, keepdims=True, initial=0)
+    # The squares of large or small numbers would leave float32.
+    even = values / np.where(largest > 0, largest, np.float32(1))
+    lengths = np.linalg.norm(even, axis=1, keepdims=True)
+    return np.asarray(even / np.where(lengths > 0, lengths, np.float32(1)), np.float32)
 
 
 def representatives(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date, datetime
 from pathlib import Path
 from unittest import mock
 
@@ -21,12 +22,12 @@ from numpy.typing import NDArray
 from tellapart.errors import DataError, Reason, SettingsError, TellapartError
 from tellapart.files import holding
 from tellapart.index import plan
-from tellapart.index.folder import LOCK
 from tellapart.index.exact import unit
+from tellapart.index.folder import LOCK
 from tellapart.index.index import Index
 from tellapart.index.manifest import MANIFEST, read_manifest
 from tellapart.index.vectors import Vectors
-from tellapart.workflows.index import add, build_index, describe, remove, verify_index
+from tellapart.workflows.index import add, build_index, describe, remove, search, verify_index
 
 DIM = 6
 
@@ -212,6 +213,44 @@ def test_columns_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     assert str(error).startswith("the rows do not fit those of the index, which has the columns width Int64: ")
     add(path, vectors(["d"], seed=2, colour=["red"]))  # a column more is none less
     assert Index.open(path).rows([0, 4], ["width", "colour"]).rows() == [(1, None), (None, "red")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "arrives", "told"),
+    [
+        ([1, 2, 3], [1.5], "c 1.5 cannot be kept as Int64"),
+        ([date(2026, 1, 1)] * 3, [datetime(2026, 1, 1, 3)], "c 2026-01-01 03:00:00 cannot be kept as Date"),
+        ([True, False, True], [5], "c 5 cannot be kept as Boolean"),
+    ],
+)
+def test_no_value_is_cut_short_to_fit(tmp_path: Path, kept: list[object], arrives: list[object], told: str) -> None:
+    path = tmp_path / "x.index"
+    build_index(path, vectors(named(3), c=kept))
+    error = refused(add, path, vectors(["b"], c=arrives))
+    assert error.reason is Reason.BAD_ROW
+    assert str(error).endswith(told)
+    add(path, vectors(["b"], c=kept[:1]))
+
+
+def test_a_column_of_nothing_becomes_what_comes(tmp_path: Path) -> None:
+    path = tmp_path / "x.index"
+    build_index(path, vectors(named(3), note=[None] * 3))
+    add(path, vectors(["b"], note=["blurred"]))
+    assert Index.open(path).rows(range(4))["note"].to_list() == [None, None, None, "blurred"]
+
+
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.index"
+    names = ["#", "row", "old", "new", "key", "similarity", "a=b", "", "$x"]
+    build_index(path, vectors(named(3), **{name: [1, 2, 3] for name in names}))
+    add(path, vectors(["i1", "b"], seed=1, **{name: [5, 6] for name in names}))
+    index = Index.open(path)
+    found = {row["id"]: row for row in index.rows(np.flatnonzero(index.live)).iter_rows(named=True)}
+    assert {key: [row[name] for name in names] for key, row in found.items()} == {
+        key: [n] * len(names) for key, n in (("i0", 1), ("i2", 3), ("i1", 5), ("b", 6))
+    }
+    hit = search(path, like=["i0"], k=1).answers[0].hits[0].to_json()
+    assert (hit["id"], hit["similarity"], hit["#"]) == ("i0", 1, 1)
 
 
 def test_a_second_change_at_the_same_time_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -61,6 +61,7 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Index:
     share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
     seed=st.integers(0, 5),
 )
+@example(queries=[[0, 1, 1, 1, -1, -1, -1, -1]], k=1, share=1.0, seed=0)  # equal ones in two segments
 def test_what_is_found_is_what_comparing_all_finds(
     pieces: Index, queries: list[list[int]], k: int, share: float, seed: int
 ) -> None:
@@ -90,6 +91,14 @@ def test_the_length_of_a_query_does_not_matter(pieces: Index) -> None:
     one, other = pieces.search(queries, 5), pieces.search(7.5 * queries, 5)
     np.testing.assert_array_equal(one.rows, other.rows)
     np.testing.assert_allclose(one.similarities, other.similarities, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-25, 1e19, 1e37])
+def test_vectors_of_any_length_have_a_direction(scale: float) -> None:
+    values = np.random.default_rng(2).uniform(-1, 1, (5, DIM)).astype(np.float32)
+    expected = values / np.linalg.norm(values, axis=1, keepdims=True)
+    digits = 1e-3 if scale < 1e-38 else 1e-6
+    np.testing.assert_allclose(unit(values * np.float32(scale)), expected, atol=digits)
 
 
 def test_a_query_of_zeros_is_like_nothing(pieces: Index) -> None:

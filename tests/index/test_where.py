@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +79,59 @@ def rows(*conditions: str, table: pl.DataFrame = TABLE) -> str:
         ("width~0", "abc"),
         (r"a,b=p\,q", "a"),
         ("id=a,b,zzz", "ab"),
+        ("split==train", "a"),
     ],
 )
 def test_a_condition_chooses_rows(condition: str, expected: str) -> None:
     assert rows(condition) == expected
+
+
+ODD = pl.DataFrame(
+    {
+        "id": ["a", "b", "c"],
+        "a=b": [1, 2, 3],
+        "a": ["b", "x", None],
+        "x<y": ["p", "q", "r"],
+        "big": [2**60, 2**60 + 1, 2**60 + 2],
+        "ratio": [1.0, float("nan"), 3.0],
+        "sizes": [[1, 2], [3], None],
+        "box": [{"x": 1}] * 3,
+        "boxes": [[{"x": 1}]] * 3,
+        "lasted": [timedelta(1)] * 3,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("a=b=2", "b"),
+        ("a=b", "a"),
+        ("x<y=q", "b"),
+        ("big=1152921504606846977", "b"),
+        ("big>1152921504606846976", "bc"),
+        ("ratio>0.5", "ac"),
+        ("ratio<9", "ac"),
+        ("sizes=2,3", "ab"),
+        ("sizes=", "c"),
+    ],
+)
+def test_odd_columns_can_be_asked_too(condition: str, expected: str) -> None:
+    assert rows(condition, table=ODD) == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("box=1", "of values of the type Struct({'x': Int64}), as in box, nothing can be asked, got 'box=1'"),
+        ("boxes=1", "of values of the type List(Struct({'x': Int64})), as in boxes, nothing can be asked, got 'boxes=1'"),
+        ("lasted>1", "of values of the type Duration(time_unit='us'), as in lasted, nothing can be asked, got 'lasted>1'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_told(condition: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        rows(condition, table=ODD)
+    assert str(caught.value) == message
 
 
 def test_all_must_hold() -> None:

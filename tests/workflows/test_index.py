@@ -191,6 +191,22 @@ def test_near_duplicates_are_groups(path: Path, tmp_path: Path) -> None:
     assert str(refused(find_duplicates, path, 1.5)) == "near-duplicates have a similarity above 0, at most 1, got 1.5"
 
 
+def test_exact_copies_have_a_similarity_of_one(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(50, 16)).astype(np.float32)
+    build_index(tmp_path / "x.index", Vectors.of(np.concatenate([values, values])))
+    assert find_duplicates(tmp_path / "x.index", 1).n_pairs == 50
+
+
+def test_any_number_of_rows_may_be_asked_for(tmp_path: Path) -> None:
+    build_index(tmp_path / "x.index", Vectors.of(np.eye(4, dtype=np.float32), ids=list("abcd")))
+    for not_itself in (False, True):
+        found = search(tmp_path / "x.index", like=["a"], k=10**15, not_itself=not_itself)
+        assert len(found.answers[0].hits) == 4 - not_itself
+    remove(tmp_path / "x.index", list("abcd"))
+    found = search(tmp_path / "x.index", vectors=Vectors.of(np.eye(4, dtype=np.float32)), k=10**15)
+    assert [answer.hits for answer in found.answers] == [()] * 4
+
+
 def test_more_copies_than_are_looked_at_first_are_all_found(tmp_path: Path) -> None:
     values = np.repeat(np.eye(3, dtype=np.float32), [40, 1, 1], axis=0)
     build_index(tmp_path / "x.index", Vectors.of(values))

@@ -5,7 +5,7 @@ A kill at any moment leaves the old generation or the new one; files that no gen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -180,21 +180,39 @@ def changing(path: Path) -> Iterator[Change]:
 
 
 def rows_of(table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """The table in the types that the index's columns have.
+    """The table in the types that the index's columns have; where one holds nothing yet, the type is the table's.
 
     Raises:
-        DataError: `bad_row` when a value cannot become one.
+        DataError: `bad_row` when a value cannot become one, or would lose something.
     """
     import polars as pl
 
-    wanted = {name: dtype for name, dtype in schema.items() if name in table.columns and table.schema[name] != dtype}
+    there = {name: dtype for name, dtype in schema.items() if name in table.columns and dtype != pl.Null}
+    wanted = {name: dtype for name, dtype in there.items() if table.schema[name] != dtype}
     try:
-        return table.cast(dict(wanted)) if wanted else table  # type: ignore[arg-type]
+        cast = table.cast(dict(wanted)) if wanted else table  # type: ignore[arg-type]
+        _check_kept(table, cast, wanted)
+        return cast
     except pl.exceptions.PolarsError as exc:
         kinds = ", ".join(f"{name} {dtype}" for name, dtype in wanted.items())
         said = str(exc).split("\n", 1)[0][:200]
         message = f"the rows do not fit those of the index, which has the columns {kinds}: {said}"
         raise DataError(Reason.BAD_ROW, message) from exc
+
+
+def _check_kept(before: pl.DataFrame, after: pl.DataFrame, names: Iterable[str]) -> None:
+    """1.5 is no whole number, and a day has no hour: polars makes 1 and the day of them without a word."""
+    import polars as pl
+
+    for name in names:
+        old, new = before[name], after[name]
+        if not (old.dtype.is_numeric() or old.dtype.is_temporal()):
+            continue
+        rounded = old.dtype.is_float() and new.dtype.is_float()  # half the digits are meant
+        lost = new.is_infinite() & old.is_finite() if rounded else ~new.cast(old.dtype).eq_missing(old)
+        if lost.any():
+            message = f"{name} {old.filter(lost)[0]} cannot be kept as {new.dtype}"
+            raise pl.exceptions.InvalidOperationError(message)
 
 
 def _stacked(tables: list[pl.DataFrame]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import Reason, SettingsError
+from tellapart.index.exact import ROUNDING
 from tellapart.index.index import Index
 
 Told = Callable[[int, int], None]
@@ -43,7 +44,7 @@ class Duplicates:
 def duplicates(
     index: Index, above: float, *, allowed: NDArray[np.bool_] | None = None, told: Told | None = None
 ) -> Duplicates:
-    """All pairs of rows, among those `allowed` bool (n_stored,), whose similarity is `above` or more.
+    """All pairs of rows, among those `allowed` bool (n_stored,), whose similarity is `above` or more, but for rounding.
 
     In an exact index none is missed; in another as many as its recall says. `told` hears how many rows are done.
 
@@ -71,7 +72,7 @@ def _near(
     pairs, values, k = [], [], min(n, _FIRST)
     while len(rows):
         found = index.search(index.vectors(rows), k, allowed=mask)
-        near = (found.similarities >= above) & (found.rows >= 0)
+        near = (found.similarities >= above - ROUNDING) & (found.rows >= 0)
         full = near.all(axis=1) & (k < n)
         near[full] = False
         at, place = np.nonzero(near)

@@ -143,9 +143,14 @@ def _knn(queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int) -> 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     """The same float32 (n, d) with length 1; without a copy where they have it. A vector of zeros stays one."""
     values = np.ascontiguousarray(vectors, np.float32)
-    squares = np.vecdot(values, values)
-    if (np.abs(squares - 1) < _LENGTH).all():
-        return values
-    norms = np.sqrt(squares)
-    with np.errstate(invalid="ignore"):  # infinite values become none; whoever asked looks for these
-        return np.asarray(values / np.where(norms > 0, norms, 1)[:, None], np.float32)
+    with np.errstate(over="ignore"):
+        if (np.abs(np.vecdot(values, values) - 1) < _LENGTH).all():
+            return values
+    out = np.empty_like(values)
+    for start in range(0, len(values), _AT_ONCE // 4):
+        # Squares of 1e20 and of 1e-23 are no numbers of 32 bits.
+        part = values[start : start + _AT_ONCE // 4].astype(np.float64)
+        norms = np.sqrt(np.vecdot(part, part))
+        with np.errstate(invalid="ignore"):  # infinite values become none; whoever asked looks for these
+            out[start : start + len(part)] = part / np.where(norms > 0, norms, 1)[:, None]
+    return out

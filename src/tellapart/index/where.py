@@ -19,7 +19,8 @@ from tellapart.errors import Reason, SettingsError
 if TYPE_CHECKING:
     import polars as pl
 
-_CONDITION = re.compile(r"\s*(?P<column>[^=!<>~]+?)\s*(?P<operator>!=|<=|>=|=|<|>|~)(?P<value>.*)", re.DOTALL)
+_CONDITION = re.compile(r"\s*(?P<column>[^=!<>~]+?)\s*(?P<rest>[=!<>~].*)", re.DOTALL)
+_REST = re.compile(r"\s*(?P<operator>!=|<=|>=|==?|<|>|~)(?P<value>.*)", re.DOTALL)
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -44,12 +45,12 @@ def mask_expression(conditions: Sequence[str], schema: Mapping[str, Any], values
 def _expression(condition: str, schema: Mapping[str, Any], values: Values) -> pl.Expr:
     import polars as pl
 
-    parsed = _CONDITION.fullmatch(condition)
-    if parsed is None:
-        message = f"a condition is written COLUMN=VALUE (or != < <= > >= ~), such as split=train, got {condition!r}"
+    asked, sign, text = _parsed(condition, schema)
+    column = _column(asked, schema)
+    one = schema[column].inner if isinstance(schema[column], pl.List) else schema[column]
+    if one.is_nested() or one in (pl.Time, pl.Duration, pl.Object):
+        message = f"of values of the type {schema[column]}, as in {column}, nothing can be asked, got {condition!r}"
         raise SettingsError(Reason.BAD_SETTING, message)
-    column = _column(parsed["column"], schema)
-    sign, text = parsed["operator"], parsed["value"].strip()
     if isinstance(schema[column], pl.List):
         return _in_list(column, sign, text, condition, values)
     if sign == "~":
@@ -59,12 +60,29 @@ def _expression(condition: str, schema: Mapping[str, Any], values: Values) -> pl
     return _one_of(column, sign, text, schema[column], condition)
 
 
-def _column(asked: str, schema: Mapping[str, Any]) -> str:
-    named = {
+def _parsed(condition: str, schema: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Column, operator and value; the longest name that is there wins, since a name may hold what an operator is made of."""
+    stripped = condition.lstrip()
+    for name in sorted(_named(schema), key=len, reverse=True):
+        if name and stripped.startswith(name) and (rest := _REST.fullmatch(stripped, len(name))):
+            return name, rest["operator"].replace("==", "="), rest["value"].strip()
+    if (parsed := _CONDITION.fullmatch(condition)) and (rest := _REST.fullmatch(parsed["rest"])):
+        return parsed["column"], rest["operator"].replace("==", "="), rest["value"].strip()
+    message = f"a condition is written COLUMN=VALUE (or != < <= > >= ~), such as split=train, got {condition!r}"
+    raise SettingsError(Reason.BAD_SETTING, message)
+
+
+def _named(schema: Mapping[str, Any]) -> dict[str, str]:
+    """Columns by what they may be called."""
+    return {
         "label": "labels",
         **{name.removeprefix("meta:"): name for name in schema},
         **{name: name for name in schema},
     }
+
+
+def _column(asked: str, schema: Mapping[str, Any]) -> str:
+    named = _named(schema)
     if asked in named and named[asked] in schema:
         return named[asked]
     raise SettingsError(Reason.UNKNOWN_NAME, f"the rows have no column {asked!r}{near(asked, list(schema))}")
@@ -87,11 +105,12 @@ def _in_list(column: str, sign: str, text: str, condition: str, values: Values) 
         empty = pl.col(column).list.len().fill_null(0) == 0
         return empty if sign == "=" else ~empty
     asked = _alternatives(text)
-    known = values(column).drop_nulls().explode().drop_nulls().unique().sort().to_list()
+    lists = pl.col(column).cast(pl.List(pl.String))
+    known = values(column).cast(pl.List(pl.String)).drop_nulls().explode().drop_nulls().unique().sort().to_list()
     for name in asked:
         if name not in known:
             raise SettingsError(Reason.UNKNOWN_NAME, f"no row has the label {name!r}{near(name, known)}")
-    found = pl.any_horizontal([pl.col(column).list.contains(name).fill_null(False) for name in asked])
+    found = pl.any_horizontal([lists.list.contains(name).fill_null(False) for name in asked])
     return found if sign == "=" else ~found
 
 
@@ -110,7 +129,7 @@ def _compared(column: str, sign: str, text: str, dtype: Any, condition: str) -> 
     """Numbers as numbers, also where the data set kept them as text; other text in the order of its letters."""
     import polars as pl
 
-    found = pl.col(column)
+    found = pl.col(column).fill_nan(None) if dtype.is_float() else pl.col(column)
     if dtype == pl.String and _is_number(text):
         return _COMPARE[sign](found.cast(pl.Float64, strict=False), float(text))  # type: ignore[no-any-return]
     return _COMPARE[sign](found, _value(text, dtype, condition))  # type: ignore[no-any-return]
@@ -123,7 +142,9 @@ def _value(text: str, dtype: Any, condition: str) -> Any:
     if dtype.is_numeric():
         if not _is_number(text):
             raise SettingsError(Reason.BAD_SETTING, f"{condition!r} asks for a number, got {text!r}")
-        return pl.lit(float(text))
+        # Beyond 2^53 a float is not every whole number.
+        whole = dtype.is_integer() and re.fullmatch(r"[+-]?\d{1,19}", text) and abs(int(text)) < 2**63
+        return pl.lit(int(text) if whole else float(text))
     if dtype.is_temporal():
         return pl.lit(_moment(text, condition)).cast(dtype)
     if dtype == pl.Boolean:

@@ -88,7 +88,7 @@ class Hit:
 
     def to_json(self) -> dict[str, Any]:
         """Facts that are known; times as text."""
-        known = {key: _plain(value) for key, value in self.facts.items() if value is not None}
+        known = {key: _plain(value) for key, value in self.facts.items() if value is not None and key != "similarity"}
         return {"similarity": round(self.similarity, 6), **known}
 
 

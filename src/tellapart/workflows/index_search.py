@@ -76,7 +76,8 @@ def search(
     names, ids = [name for one in asked for name in one.names], [an_id for one in asked for an_id in one.ids]
     progress("searching", 0, 0)
     without = _own_rows(opened, ids) if not_itself else None
-    found = opened.search(queries, k, allowed=allowed, without=without)
+    # There are no more rows than there are: places for k would be filled with nothing.
+    found = opened.search(queries, min(k, max(1, len(opened))), allowed=allowed, without=without)
     return Found(_answers(opened, names, found), tuple(refusal for one in asked for refusal in one.refusals))
 
 

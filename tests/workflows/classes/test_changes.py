@@ -326,6 +326,14 @@ def test_renaming_an_evaluation_is_evaluating_with_the_other_name() -> None:
     assert told == as_read(evaluate_arrays(p, columns, new))
 
 
+def test_renaming_renames_the_counts_on_the_card(tmp_path: Path) -> None:
+    model = dynamic_model(tmp_path)
+    rename_class(model, "red", "scarlet")
+    card = read_card(model)
+    assert card.head["images"] == {"blue": 10, "green": 10, "scarlet": 10}
+    assert card.data["by_label"] == {"blue": 12, "green": 12, "scarlet": 12}
+
+
 def test_renaming_the_positive_class_and_a_cost_table(tmp_path: Path) -> None:
     model = model_of_two(tmp_path)
     loaded = load(model)

@@ -18,11 +18,12 @@ from tellapart.heads.class_statistics import ClassStatistics
 from tellapart.image.types import DecodeLimits
 from tellapart.records import LabelSchema, Refusal
 from tellapart.training.class_file import CLASSES, to_bytes
-from tellapart.training.linear_probe import Probe
+from tellapart.training.linear_probe import Probe, ProbeOptions
 from tellapart.workflows.classes.describe import described
 from tellapart.workflows.classes.effect import Effect, effect
 from tellapart.workflows.classes.history import HISTORY, Entry, History, Mapped
 from tellapart.workflows.classes.live import Live, alone, opened
+from tellapart.workflows.classes.prices import aim_after
 from tellapart.workflows.classes.rows import ROW, Rows
 from tellapart.workflows.classes.state import State, fitted, options_of
 from tellapart.workflows.classes.versions import GONE, kept_rows, kept_versions, read_gone
@@ -125,7 +126,8 @@ def changed(model: str | Path, edit: Callable[[Live], Draft], how: How) -> Chang
         before = State(live.classifier, live.statistics, live.rows)
         draft = edit(live)
         how.progress("fitting the head", 0, 0)
-        probe = fitted(draft.statistics, draft.rows, draft.schema, options_of(live.classifier))
+        options, draft = _asked(live, draft)
+        probe = fitted(draft.statistics, draft.rows, draft.schema, options)
         after = State(refitted(live.classifier, draft.schema, probe), draft.statistics, draft.rows)
         after.__dict__["probe"] = probe
         how.progress("judging", 0, 0)
@@ -134,6 +136,17 @@ def changed(model: str | Path, edit: Callable[[Live], Draft], how: How) -> Chang
             return _told(live, draft, found, after.classifier, None)
         saved = _written(live, draft, after, found, how)
     return _told(live, draft, found, saved, saved.card.model_id)
+
+
+def _asked(live: Live, draft: Draft) -> tuple[ProbeOptions, Draft]:
+    """What the next head is to be fitted for, and the draft, which tells of a cost table that became another."""
+    before = options_of(live.classifier)
+    aim = aim_after(before.aim, live.classifier.schema, draft.schema, draft.mapping)
+    if aim == before.aim:
+        return before, draft
+    assert aim.costs is not None
+    told = f"costs       the cost table has {len(aim.costs.costs)} prices of the classes as they are now"
+    return replace(before, aim=aim), replace(draft, told=(*draft.told, told))
 
 
 def refitted(classifier: Classifier, schema: LabelSchema, probe: Probe) -> Classifier:

@@ -19,8 +19,8 @@ from tellapart.workflows.classes.history import Entry
 from tellapart.workflows.classes.live import Live, alone, opened
 from tellapart.workflows.classes.naming import free_name, label_named
 from tellapart.workflows.classes.renamed import (
+    renamed_counts,
     renamed_evaluation,
-    renamed_facts,
     renamed_schema,
     renamed_thresholds,
 )
@@ -81,7 +81,8 @@ def _renamed(live: Live, label: Label, name: str, pictures: Path | None) -> Clas
         classifier.card,
         schema=schema,
         thresholds=thresholds.to_json(),
-        data=renamed_facts(classifier.card, rename),
+        head=renamed_counts(classifier.card.head, "images", rename),
+        data=renamed_counts(classifier.card.data, "by_label", rename),
         training={
             **classifier.card.training,
             "version": live.history.latest.version + 1,

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.classifier.card import ModelCard
 from tellapart.evaluation.advice import Advice, advise
 from tellapart.evaluation.evaluation import Evaluation
 from tellapart.evaluation.mistakes import Case, Cases
@@ -39,12 +38,12 @@ def renamed_thresholds(thresholds: Thresholds, schema: LabelSchema, rename: Rena
     return replace(thresholds, aim=Aim(thresholds.aim.kind, thresholds.aim.value, table))
 
 
-def renamed_facts(card: ModelCard, rename: Rename) -> dict[str, Any]:
-    """The card's counts by label; the sentences of its training stay as they were said."""
-    data = dict(card.data)
-    if isinstance(data.get("by_label"), Mapping):
-        data["by_label"] = {rename(name): count for name, count in data["by_label"].items()}
-    return data
+def renamed_counts(facts: Mapping[str, Any], counts: str, rename: Rename) -> dict[str, Any]:
+    """Facts of the card with their counts by label under the new names; its sentences stay as they were said."""
+    found = dict(facts)
+    if isinstance(found.get(counts), Mapping):
+        found[counts] = {rename(name): count for name, count in found[counts].items()}
+    return found
 
 
 def renamed_evaluation(data: bytes, rename: Rename, schema: LabelSchema, aim: Aim) -> Evaluation | None:

@@ -251,3 +251,28 @@ def test_times_and_numbers_come_as_json(tmp_path: Path) -> None:
 def test_an_index_in_the_way_is_told_before_the_work(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tellapart.workflows.index_queries.embed", lambda *_, **__: pytest.fail("embedded"))
     assert refused(build_index, path, photos(), source=backbone_file()).reason is Reason.OUTPUT_EXISTS
+
+
+def test_a_picture_that_was_changed_takes_the_place_of_what_it_was(tmp_path: Path) -> None:
+    folder, path = tmp_path / "pictures", tmp_path / "x.index"
+    shutil.copytree(photos(), folder)
+    build_index(path, folder, source=backbone_file())
+    shutil.copy(folder / "blue" / "0000.png", folder / "red" / "0000.png")
+    changed = add(path, folder)
+    assert (changed.n_added, changed.n_replaced, changed.n_unchanged, changed.manifest.n) == (0, 1, 29, 30)
+    found = search(path, folder / "blue" / "0000.png", k=2).answers[0].hits
+    assert [hit.similarity for hit in found] == pytest.approx([1, 1], abs=1e-5)
+    assert {hit.name for hit in found} == {"blue/0000.png", "red/0000.png"}
+    assert sorted(Index.open(path).rows(np.flatnonzero(Index.open(path).live))["uri"].to_list()) == sorted(
+        str(one.relative_to(folder)) for one in folder.rglob("*.png")
+    )
+    assert add(path, folder).n_unchanged == 30
+    shutil.copy(photos() / "red" / "0000.png", folder / "red" / "0000.png")  # and back
+    assert (add(path, folder).n_replaced, len(Index.open(path))) == (1, 30)
+
+
+def test_vectors_of_others_with_one_uri_and_many_ids_are_all_kept(tmp_path: Path) -> None:
+    table = pl.DataFrame({"id": ["a", "b"], "uri": ["film.mp4", "film.mp4"]})
+    build_index(tmp_path / "x.index", Vectors.of(np.eye(2, dtype=np.float32), table=table))
+    table = table.with_columns(id=pl.Series(["c", "d"]))
+    assert add(tmp_path / "x.index", Vectors.of(np.eye(2, dtype=np.float32), table=table)).n_added == 2

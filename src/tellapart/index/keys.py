@@ -21,26 +21,35 @@ _SAME = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What becomes of m rows that arrive: the `chosen` int64 are stored, `replaced` are rows of the index they stand for.
+    """What becomes of m rows that arrive: the `chosen` int64 are stored, `gone` are rows of the index that they, or others that
+    stay, stand for; `n_replacing` of the chosen stand for any.
 
     `n_unchanged` are in the index as they are; `n_repeated` were named again by a later row of the same arrival.
     """
 
     chosen: NDArray[np.int64]
-    replaced: NDArray[np.int64]
+    gone: NDArray[np.int64]
+    n_replacing: int
     n_unchanged: int
     n_repeated: int
 
 
-def arrivals(index: Index, vectors: NDArray[np.float32], table: pl.DataFrame) -> Arrivals:
-    """Compare unit vectors (m, d) and their rows with an index."""
+def arrivals(index: Index, vectors: NDArray[np.float32], table: pl.DataFrame, *, by_place: bool = False) -> Arrivals:
+    """Compare unit vectors (m, d) and their rows with an index.
+
+    `by_place`: an uri names one file, and an id what is in it. Then rows of the index that have the uri and region of one that
+    arrives, and an id that does not, are of a file that was changed since.
+    """
     last = _keyed(table).with_row_index("new").unique("key", keep="last", maintain_order=True)
-    there = _candidates(index, table["id"])
+    there = _candidates(index, table, by_place=by_place)
     both = last.join(there.unique("key", keep="last"), on="key", how="inner", maintain_order="left")
     new, old = both["new"].to_numpy().astype(np.int64), both["old"].to_numpy().astype(np.int64)
     same = _unchanged(index, vectors, table, new, old)
     chosen = np.setdiff1d(last["new"].to_numpy().astype(np.int64), new[same])
-    return Arrivals(chosen, np.sort(old[~same]), int(same.sum()), len(table) - len(last))
+    changed, stale = _stale(last, there) if by_place else (new[:0], old[:0])
+    gone = np.union1d(old[~same], stale)
+    n_replacing = int(np.isin(chosen, np.concatenate([new[~same], changed])).sum())
+    return Arrivals(chosen, gone, n_replacing, int(same.sum()), len(table) - len(last))
 
 
 def distinct(table: pl.DataFrame) -> NDArray[np.int64]:
@@ -69,10 +78,22 @@ def rows_named(index: Index, names: Sequence[str], *, missing_ok: bool = False) 
     return found["#"].to_numpy().astype(np.int64)
 
 
-def _candidates(index: Index, ids: pl.Series) -> pl.DataFrame:
-    """Row numbers `old` and keys of the live rows with one of the ids: of a million rows these alone are compared."""
+def _stale(last: pl.DataFrame, there: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that arrive, and rows of the index at the same place that do not: what a file holds and what it held."""
+    place = pl.struct(pl.col("key").struct.field("uri"), pl.col("key").struct.field("roi")).alias("place")
+    named = pl.col("key").struct.field("uri").is_not_null()
+    left = there.join(last, on="key", how="anti").filter(named).with_columns(place)
+    both = last.with_columns(place).join(left, on="place", how="inner")
+    return both["new"].to_numpy().astype(np.int64), both["old"].unique().to_numpy().astype(np.int64)
+
+
+def _candidates(index: Index, table: pl.DataFrame, *, by_place: bool) -> pl.DataFrame:
+    """Row numbers `old` and keys of the live rows with one of the ids, or uris: of a million rows these alone are compared."""
     names = [name for name in index.scan().collect_schema().names() if name in KEY]
-    rows = index.scan(names).with_row_index("old").filter(pl.col("id").is_in(ids.unique().to_list()))
+    alike = pl.col("id").is_in(table["id"].unique().to_list())
+    if by_place:
+        alike |= pl.col("uri").is_in(table["uri"].drop_nulls().unique().to_list())
+    rows = index.scan(names).with_row_index("old").filter(alike)
     found = collected(index.path, rows)
     found = found.filter(pl.Series(index.live[found["old"].to_numpy()], dtype=pl.Boolean))
     return _keyed(found).with_columns(found["old"])

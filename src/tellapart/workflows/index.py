@@ -235,16 +235,24 @@ def _added(path: Path, change: Change, vectors: Vectors, progress: Progress) -> 
         done = Changed(str(path), change.commit(), n_added=len(chosen), n_repeated=len(table) - len(chosen))
         return replace(done, refusals=refusals)
     table = rows_of(table, change.index.scan().collect_schema())
-    found = arrivals(change.index, values, table)
+    by_place = vectors.root is not None and vectors.space.known
+    found = arrivals(change.index, values, table, by_place=by_place)
     told = Changed(str(path), change.index.manifest, 0, 0, 0, found.n_unchanged, found.n_repeated, refusals)
-    if not len(found.chosen):
+    if not len(found.chosen) and not len(found.gone):
         return told
-    change.remove(found.replaced)
-    change.add(_part(values, found.chosen), table[found.chosen])
+    change.remove(found.gone)
+    if len(found.chosen):
+        change.add(_part(values, found.chosen), table[found.chosen])
     change.compact()
     manifest: Manifest = change.commit()
-    n_replaced = len(found.replaced)
-    return replace(told, manifest=manifest, n_added=len(found.chosen) - n_replaced, n_replaced=n_replaced)
+    n_replaced, n_gone = found.n_replacing, len(found.gone)
+    return replace(
+        told,
+        manifest=manifest,
+        n_added=len(found.chosen) - n_replaced,
+        n_replaced=n_replaced,
+        n_removed=max(0, n_gone - n_replaced),
+    )
 
 
 def _part(values: Any, chosen: Any) -> Any:

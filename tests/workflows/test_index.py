@@ -20,6 +20,7 @@ from tellapart.records import Sample
 from tellapart.workflows.embed import embed
 from tellapart.workflows.index import add, build_index, describe, find_duplicates, remove, search
 from tellapart.workflows.index_page import render, render_groups
+from tellapart.workflows.index_queries import remembered
 
 
 def refused(run: object, *arguments: object, **options: object) -> TellapartError:
@@ -112,6 +113,7 @@ def test_an_index_of_vectors_knows_their_backbone_and_sees_as_it_did(tmp_path: P
     build_index(tmp_path / "x.index", vectors)
     error = refused(search, tmp_path / "x.index", photos() / "red" / "0000.png")
     assert isinstance(error, BackboneError)  # by its name alone it is not to be had
+    assert str(error).endswith(f"; the index {tmp_path / 'x.index'} was made with tiny: say where that lies now")
     found = search(tmp_path / "x.index", photos() / "red" / "0000.png", model=backbone_file(), k=1)
     assert found.answers[0].hits[0].similarity == pytest.approx(1, abs=1e-5)
     unknown = Vectors.of(np.eye(4, dtype=np.float32))
@@ -138,6 +140,16 @@ def test_a_model_that_moved_is_named_anew(tmp_path: Path) -> None:
     assert isinstance(error, ModelError | BackboneError)
     for moved in (tmp_path / "theirs", model()):
         assert search(tmp_path / "x.index", query, model=moved, k=1).answers[0].hits[0].name == "red/0000.png"
+
+
+def test_a_name_means_the_backbone_whatever_folder_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "builtin").mkdir()
+    vectors = Vectors.of(np.eye(2, dtype=np.float32))
+    assert remembered(tmp_path / "x.index", vectors, "builtin") == {}
+    assert remembered(tmp_path / "x.index", vectors, "./builtin") == {"model": "builtin"}
 
 
 def test_a_projection_travels_with_the_index(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tellapart.backbones.registry import BACKBONES, Announce
 from tellapart.backbones.store import Store
 from tellapart.classifier.classifier import Classifier
 from tellapart.data.dataset import Dataset
-from tellapart.errors import DataError, ModelError, Reason, SettingsError
+from tellapart.errors import BackboneError, DataError, ModelError, Reason, SettingsError
 from tellapart.image.types import DecodeLimits
 from tellapart.index.index import Index
 from tellapart.index.vectors import Vectors
@@ -100,9 +100,11 @@ def images_of(index: Index, dataset: Dataset, source: Classifier | str | Path | 
     own = own if sees_by_itself(asked) else replace(own, preprocess=index.space.preprocess)
     try:
         vectors = own.embedded(asked, dataset)
-    except ModelError as exc:
-        message = f"{exc}; the index {index.path} was made with {asked}: say where that lies now"
-        raise ModelError(exc.reason, message) from exc
+    except (BackboneError, ModelError) as exc:
+        if source is not None:
+            raise
+        named = f"the index {index.path} was made with {asked}: say where that lies now"
+        raise type(exc)(exc.reason, f"{exc}; {named}") from exc
     check_fits(index, vectors, f"the images, by {_called(asked)}")
     return vectors
 
@@ -130,16 +132,26 @@ def sees_by_itself(source: Classifier | str | Path) -> bool:
     """Whether this is a model, which knows how it sees images; a backbone must be told."""
     if isinstance(source, Classifier):
         return True
-    if isinstance(source, str) and (source in BACKBONES or source.startswith(_HUB)):
+    if _names_backbone(source):
         return False
     return Path(source).is_dir() or Path(source).suffix.lower() == ".zip"
+
+
+def _names_backbone(source: Classifier | str | Path) -> bool:
+    """A name means the backbone, whatever folder is called so."""
+    return isinstance(source, str) and (source in BACKBONES or source.startswith(_HUB))
 
 
 def remembered(folder: Path, vectors: Vectors, source: Classifier | str | Path | None) -> dict[str, str]:
     """Where the images and the model of a new index lie, for searches to come; paths beside the index stay relative."""
     model = source.location if isinstance(source, Classifier) else source
     known = {}
-    if model is not None and str(model) and (sees_by_itself(model) or Path(model).exists()):
+    if (
+        model is not None
+        and str(model)
+        and not _names_backbone(model)
+        and (sees_by_itself(model) or Path(model).exists())
+    ):
         known["model"] = _relative(Path(model), folder)
     if vectors.root is not None:
         known["root"] = _relative(vectors.root, folder)

@@ -65,3 +65,11 @@ def test_multilabel_trusts_macro_f1() -> None:
     assert (advice.headline, advice.also[1]) == ("f1_macro", "roc_auc_macro")
     assert advice.sentences[1].startswith("Papers on such data compare the ROC-AUC of each label")
     assert advice.sentences[2].startswith("50\N{NO-BREAK SPACE}% of the images carry no label at all")
+
+
+def test_a_threshold_for_false_alarms_leaves_the_ranking_to_trust() -> None:
+    advice = advise(scored_of([30, 10], None), ranks=True)
+    assert (advice.headline, advice.also) == ("roc_auc", ("average_precision", "recall", "precision"))
+    assert advice.sentences[1].startswith(
+        "The threshold stands where good images raise as few alarms as was asked for, so"
+    )

@@ -76,6 +76,7 @@ def test_bad_images_are_found_without_having_been_seen(model: ta.Classifier) -> 
     assert {one["name"] for one in found["kinds"]} == {"scratch", "spot"}
     assert min(one["roc_auc"]["value"] for one in found["kinds"]) > 0.9
     assert found["false_alarms"]["value"] <= 0.2
+    assert model.card.metrics["headline"] == "roc_auc"
     assert model.card.head["good_classes"] == ["OK"]
     assert model.card.head["calibrated_by"] == "good and bad images"
 

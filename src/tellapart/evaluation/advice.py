@@ -25,8 +25,8 @@ class Advice:
     sentences: tuple[str, ...]
 
 
-def advise(scored: Scored) -> Advice:
-    """Choose the metric to trust.
+def advise(scored: Scored, *, ranks: bool = False) -> Advice:
+    """Choose the metric to trust; `ranks`: the threshold was set for a rate of false alarms, not to be right most often.
 
     Costs decide first (false alarms dear: precision; misses dear: recall), then balance: accuracy, F1 and ROC-AUC where
     the classes are about equally frequent, F1 and average precision where they are not.
@@ -44,8 +44,18 @@ def advise(scored: Scored) -> Advice:
         else f"The classes are uneven: {largest} alone has {percent(shares.max())} of the images, so always answering "
         f"{largest} would already reach an accuracy of {shares.max():.2f}."
     )
-    chosen = _by_cost(scored, balanced) or _by_balance(scored, balanced)
+    chosen = _by_rank(scored) if ranks else _by_cost(scored, balanced) or _by_balance(scored, balanced)
     return Advice(chosen.headline, chosen.also, balanced, (fact, *chosen.sentences, *_warnings(scored)))
+
+
+def _by_rank(scored: Scored) -> Advice:
+    positive = "the positive class" if scored.positive is None else scored.schema.names[scored.positive]
+    why = (
+        "The threshold stands where good images raise as few alarms as was asked for, so trust ROC-AUC of "
+        f"{positive}: how often such an image ranks above a good one, whatever the threshold. Recall is what is found at "
+        "this rate of false alarms; more is found where more of them may be borne."
+    )
+    return Advice("roc_auc", ("average_precision", "recall", "precision"), False, (why,))
 
 
 def _by_balance(scored: Scored, balanced: bool) -> Advice:

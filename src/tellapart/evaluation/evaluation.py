@@ -124,6 +124,7 @@ def evaluate(
     metadata: Mapping[str, Sequence[str]] | None = None,
     uris: Sequence[str] | None = None,
     costs: Floats | None = None,
+    ranks: bool = False,
     seed: int = 0,
 ) -> Evaluation:
     """Evaluate answers on labelled images.
@@ -139,6 +140,7 @@ def evaluate(
         metadata: columns of n values each; each becomes a set of slices.
         uris: (n,) where each image came from, for the gallery.
         costs: see `score`.
+        ranks: the threshold was set for a rate of false alarms: the ranking is what to trust (binary tasks).
         seed: of the bootstrap; the same seed gives the same intervals.
 
     Raises:
@@ -151,7 +153,7 @@ def evaluate(
     unit = units_of(groups, len(scored))
     measurer = Measurer.of(scored, unit=unit)
     found = estimate_all(measurer, seed=seed)
-    advice = advise(scored)
+    advice = advise(scored, ranks=ranks)
     parts = slices(
         scored, columns, metric=advice.headline, overall=found.overall[advice.headline], unit=unit, seed=seed
     )

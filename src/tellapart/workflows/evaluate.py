@@ -206,6 +206,7 @@ def _evaluation(classifier: Classifier, dataset: Dataset, answers: Answers, grou
         metadata=slicing_columns(dataset),
         uris=dataset.uris,
         costs=cost_matrix(classifier.thresholds.aim, classifier.schema),
+        ranks=classifier.thresholds.aim.kind == "false_alarms",
         seed=seed,
     )
 

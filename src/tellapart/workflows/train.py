@@ -329,7 +329,7 @@ class Work:
         story: Story = Story(),
     ) -> Classifier:
         """The classifier with its card, evaluation, report, reference and golden images; `started` by `perf_counter`."""
-        evaluation = self._evaluate(held) if len(held.rows) else None
+        evaluation = self._evaluate(held, probe.thresholds.aim) if len(held.rows) else None
         kinds = self._kinds(classifier, held) if len(held.rows) else None
         seconds = time.perf_counter() - started
         facts = self._training_facts(probe, held, seconds) | dict(story.facts)
@@ -346,7 +346,7 @@ class Work:
     def parted(self) -> Partition:
         return self.fitting.parted
 
-    def _evaluate(self, held: HeldBack) -> Evaluation:
+    def _evaluate(self, held: HeldBack, aim: Aim) -> Evaluation:
         fitting = self.fitting
         judged = self.images.dataset.subset(held.rows)
         return evaluate(
@@ -359,6 +359,7 @@ class Work:
             metadata=slicing_columns(judged),
             uris=judged.uris,
             costs=cost_matrix(fitting.options.aim, fitting.schema),
+            ranks=aim.kind == "false_alarms",
             seed=fitting.options.seed,
         )
 

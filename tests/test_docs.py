@@ -46,7 +46,9 @@ def test_no_line_names_a_machine(path: Path) -> None:
 
 
 def _is_slow(path: Path) -> bool:
-    return any(re.search(r"\b(train|demo)\b", block.text) for block in runnable(path))
+    """What makes vectors of a folder of images takes many seconds, command by command."""
+    blocks = runnable(path)
+    return any(re.search(r"\b(train|demo)\b|tellapart (embed|index|cluster|classes)\b", block.text) for block in blocks)
 
 
 @pytest.mark.parametrize(

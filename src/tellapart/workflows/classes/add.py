@@ -14,7 +14,15 @@ from tellapart.data.dataset import Dataset
 from tellapart.errors import DataError, Reason
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Label, LabelSchema
-from tellapart.workflows.classes.arrivals import Arrivals, arrived, check_enough, next_row, partitioned, table_of
+from tellapart.workflows.classes.arrivals import (
+    Arrivals,
+    arrived,
+    check_enough,
+    check_taught,
+    next_row,
+    partitioned,
+    table_of,
+)
 from tellapart.workflows.classes.change import MIN_IMAGES, Change, Draft, How, changed
 from tellapart.workflows.classes.live import Live
 from tellapart.workflows.classes.naming import task_of
@@ -104,6 +112,7 @@ def _draft(live: Live, arrivals: Arrivals, source: str, min_images: int) -> Draf
     check_enough(fresh, new, min_images)
     larger = with_labels(schema, new, live.history.next_label_id)
     splits = partitioned(live, fresh, live.rows.counts(schema))
+    check_taught(fresh, splits, new)
     paths = {next_row(live) + row: fresh.path(row) for row in range(len(fresh))}
     return Draft(
         operation="add",

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,11 +146,25 @@ def check_enough(arrivals: Arrivals, names: Sequence[str], min_images: int) -> N
             )
 
 
-def partitioned(live: Live, arrivals: Arrivals, teaching: Mapping[str, int]) -> list[str]:
+def check_taught(arrivals: Arrivals, splits: Sequence[str], names: Sequence[str]) -> None:
+    """Raise `TrainingError` (`too_few_images`) for one of the classes `names` of which every image is held back."""
+    taught = {label for label, split in zip(arrivals.labels, splits, strict=True) if split != "test"}
+    for name in names:
+        if name not in taught:
+            raise TrainingError(
+                Reason.TOO_FEW_IMAGES,
+                f"every image of the class {name!r} is of the split 'test', so none would teach it; put some into 'train'",
+            )
+
+
+def partitioned(
+    live: Live, arrivals: Arrivals, teaching: Mapping[str, int], known: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """The split of each image.
 
-    The data's own split counts first, then where the image was before. `teaching` is the number of images a class has
-    already: where these and the new ones are fewer than `ALL_TEACH_BELOW`, or the model has no test split, all teach.
+    Images that are `known` (id → split) stay there; then the data's own split counts, then where the image was before.
+    `teaching` is the number of images a class has already: where these and the new ones are fewer than `ALL_TEACH_BELOW`, or
+    the model has no test split, all teach.
     """
     labels = np.array(arrivals.labels)
     names, column = np.unique(labels, return_inverse=True)
@@ -158,7 +173,9 @@ def partitioned(live: Live, arrivals: Arrivals, teaching: Mapping[str, int]) -> 
     few = {name for name, n in counts.items() if no_test or n + teaching.get(name, 0) < ALL_TEACH_BELOW}
     before = dict(zip(live.rows.gone["id"].to_list(), live.rows.gone["split"].to_list(), strict=True))
     own = zip(arrivals.images.dataset.splits, arrivals.ids, labels.tolist(), strict=True)
-    existing = [split or before.get(one) or ("train" if label in few else None) for split, one, label in own]
+    existing = [
+        known.get(one) or split or before.get(one) or ("train" if label in few else None) for split, one, label in own
+    ]
     matrix = (column[:, None] == np.arange(len(names))).astype(np.uint8)
     seed = int(live.classifier.card.training.get("seed", 0))
     return list(assign_splits(label_matrix=matrix, groups=arrivals.groups, existing=existing, seed=seed).assigned)

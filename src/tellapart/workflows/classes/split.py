@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,15 @@ from tellapart.heads.class_statistics import ClassStatistics
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Label, LabelSchema
 from tellapart.workflows.classes.add import taught
-from tellapart.workflows.classes.arrivals import Arrivals, arrived, check_enough, next_row, partitioned, table_of
+from tellapart.workflows.classes.arrivals import (
+    Arrivals,
+    arrived,
+    check_enough,
+    check_taught,
+    next_row,
+    partitioned,
+    table_of,
+)
 from tellapart.workflows.classes.change import MIN_IMAGES, Change, Draft, How, changed
 from tellapart.workflows.classes.live import Live
 from tellapart.workflows.classes.naming import label_named, listed, task_of
@@ -73,13 +82,15 @@ def _draft(live: Live, label: Label, arrivals: Arrivals, source: str, min_images
     pieces_ids = tuple(one.id for one in larger.labels if one.name in names)
     mine = np.array([known == label.name for known in rows.labels], bool)
     said = dict(zip(pieces.ids, pieces.labels, strict=True))
-    stays = mine & np.array([one in said for one in rows.ids], bool)
-    split_of = dict(zip(np.array(rows.ids)[stays].tolist(), rows.splits[stays].tolist(), strict=True))
-    fresh = np.array([one not in split_of for one in pieces.ids], bool)
+    known = dict(zip(np.array(rows.ids)[mine].tolist(), rows.splits[mine].tolist(), strict=True))
+    once = _once_in_both(np.array(rows.ids)[mine].tolist(), pieces.ids)
+    stays = mine & np.array([one in once for one in rows.ids], bool)
+    fresh = np.array([one not in once for one in pieces.ids], bool)
     new = pieces.subset(fresh)
-    new_splits = partitioned(live, new, Counter(pieces.subset(~fresh).labels)) if len(new) else []
+    new_splits = partitioned(live, new, Counter(pieces.subset(~fresh).labels), known) if len(new) else []
     turns = iter(new_splits)
-    splits = [split_of.get(one) or next(turns) for one in pieces.ids]
+    splits = [known[one] if one in once else next(turns) for one in pieces.ids]
+    check_taught(pieces, splits, names)
     kept = _relabelled(rows, stays, said).without(mine & ~stays)
     return Draft(
         operation="split",
@@ -89,11 +100,20 @@ def _draft(live: Live, label: Label, arrivals: Arrivals, source: str, min_images
         rows=kept.with_more(table_of(live, new, new_splits)) if len(new) else kept,
         left=rows.where(mine & ~stays),
         mapping={one.id: pieces_ids if one == label else (one.id,) for one in schema.labels},
-        told=_told(label, arrivals, pieces, int(stays.sum()), int((mine & ~stays).sum())),
+        told=_told(label, arrivals, pieces, sum(one in known for one in pieces.ids), len(known.keys() - said.keys())),
         refusals=arrivals.refusals,
         n_seen=arrivals.n_seen,
         paths={first + row: new.path(row) for row in range(len(new))},
     )
+
+
+def _once_in_both(known: Sequence[str], said: Sequence[str]) -> set[str]:
+    """Ids that are there once in either: of several copies or regions of a file nobody knows which is which.
+
+    So those of the model leave, and those of the data come in their place.
+    """
+    here, there = Counter(known), Counter(said)
+    return {one for one in said if here[one] == there[one] == 1}
 
 
 def _checked(schema: LabelSchema, label: Label, pieces: Arrivals, min_images: int) -> list[str]:

@@ -236,6 +236,9 @@ def test_what_would_do_nothing_with_the_method_is_refused() -> None:
         "the options cannot be used: --set backbone works with the method 'probe', 'finetune', 'few-shot', 'dynamic' or "
         "'anomaly', not 'sift'"
     )
+    assert fault(None, "method=dynamic", "class_weight=none").endswith(
+        "--set class_weight works with the method 'probe', 'finetune', 'few-shot', 'hog' or 'sift', not 'dynamic'"
+    )
     assert fault(None, "head=svm").endswith("--set head works with the method 'hog' or 'sift', not 'probe'")
 
 

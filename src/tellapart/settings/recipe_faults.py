@@ -61,7 +61,7 @@ _HEEDED_BY: dict[str, tuple[str, ...]] = {
     "finetune": ("finetune",),
     "anomaly": ("anomaly",),
     "aim": ("probe", "finetune", "few-shot", "dynamic", "hog", "sift"),
-    "class_weight": ("probe", "finetune", "few-shot", "dynamic", "hog", "sift"),
+    "class_weight": ("probe", "finetune", "few-shot", "hog", "sift"),
     "backbone": ("probe", "finetune", "few-shot", "dynamic", "anomaly"),
     "head": ("hog", "sift"),
     "label_noise": ("probe", "few-shot", "dynamic", "hog", "sift"),

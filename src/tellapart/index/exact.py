@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,27 @@ def joined(parts: list[Hits], k: int) -> Hits:
     if len(parts) == 1:
         return parts[0].cut(k)
     return ordered(np.hstack([p.similarities for p in parts]), np.hstack([p.rows for p in parts])).cut(k)
+
+
+def shifted(found: Hits, start: int, k: int) -> Hits:
+    """Row numbers of the whole index, and k places."""
+    rows = found.rows if not start else np.where(found.rows < 0, found.rows, found.rows + start)
+    lacking = k - rows.shape[1]
+    if lacking <= 0:
+        return Hits(found.similarities, rows)
+    empty = nothing(len(rows), lacking)
+    return Hits(np.hstack([found.similarities, empty.similarities]), np.hstack([rows, empty.rows]))
+
+
+def dropped(found: Hits, without: Sequence[Sequence[int]], k: int) -> Hits:
+    """Without rows that a query must not find; the first k of the others."""
+    keep = np.array(
+        [~np.isin(rows, np.asarray(banned, np.int64)) for rows, banned in zip(found.rows, without, strict=True)], bool
+    ).reshape(found.rows.shape)
+    order = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+    similarities = np.where(keep, found.similarities, np.float32(-np.inf))
+    rows = np.where(keep, found.rows, -1)
+    return Hits(np.take_along_axis(similarities, order, 1), np.take_along_axis(rows, order, 1))
 
 
 def exact(

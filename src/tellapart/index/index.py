@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import DataError, Reason, SettingsError
-from tellapart.index.exact import Hits, joined, nothing, rescored, unit
+from tellapart.index.exact import Hits, dropped, joined, nothing, rescored, shifted, unit
 from tellapart.index.kinds import Searcher
 from tellapart.index.manifest import ROWS, Manifest, SegmentRecord, damaged, read_manifest
 from tellapart.index.segments import open_segment, read_removed
@@ -34,9 +36,18 @@ class Index:
     there). Safe to use from several threads.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, segments: Sequence[Searcher], gone: NDArray[np.bool_] | None):
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        segments: Sequence[Searcher],
+        rows: Sequence[BinaryIO],
+        gone: NDArray[np.bool_] | None,
+    ):
         self.path, self.manifest = path, manifest
-        self._segments, self._gone = tuple(segments), gone
+        self._segments, self._rows, self._gone = tuple(segments), tuple(rows), gone
+        # A file that is open can be read when a change has removed it since.
+        weakref.finalize(self, _close, self._rows)
         self._starts = np.cumsum([0, *(segment.n for segment in manifest.segments)])
 
     @classmethod
@@ -52,14 +63,22 @@ class Index:
         for _ in range(_ATTEMPTS):
             manifest = read_manifest(folder)
             try:
-                segments = [open_segment(folder, segment) for segment in manifest.segments]
-                return cls(folder, manifest, segments, read_removed(folder, manifest))
+                return cls._opened(folder, manifest)
             except FileNotFoundError as exc:
                 if read_manifest(folder).generation == manifest.generation:
                     raise damaged(folder, f"its file {exc.filename} is missing") from exc
             except OSError as exc:
                 raise DataError(Reason.READ_FAILED, f"{folder} could not be read: {exc.strerror or exc}") from exc
         raise changed(folder)
+
+    @classmethod
+    def _opened(cls, folder: Path, manifest: Manifest) -> Index:
+        with contextlib.ExitStack() as stack:
+            segments = [open_segment(folder, segment) for segment in manifest.segments]
+            rows = [stack.enter_context((folder / one.name / ROWS).open("rb")) for one in manifest.segments]
+            index = cls(folder, manifest, segments, rows, read_removed(folder, manifest))
+            stack.pop_all()
+        return index
 
     def __len__(self) -> int:
         return self.manifest.n
@@ -102,14 +121,10 @@ class Index:
         if without is None:
             return self._found(asked, k, self._mask(allowed))
         most = max((len(rows) for rows in without), default=0)
-        return _dropped(self._found(asked, k + most, self._mask(allowed)), without, k)
+        return dropped(self._found(asked, k + most, self._mask(allowed)), without, k)
 
     def rows(self, rows: NDArray[np.integer] | Sequence[int], columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """The table's rows at these numbers, in that order: id, uri, labels, group, split, and what else was given.
-
-        Raises:
-            DataError: `index_in_use` when the index was changed since it was opened.
-        """
+        """The table's rows at these numbers, in that order: id, uri, labels, group, split, and what else was given."""
         import polars as pl
 
         wanted = np.asarray(rows, np.int64)
@@ -124,7 +139,7 @@ class Index:
         """All n_stored rows, not read yet."""
         import polars as pl
 
-        parts = [pl.scan_parquet(self.path / s.name / ROWS, glob=False) for s in self.manifest.segments]
+        parts = [pl.scan_parquet(file) for file in self._rows]
         if not parts:
             return pl.LazyFrame(schema={"id": pl.String, "uri": pl.String, "labels": pl.List(pl.String)})
         table = pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else parts[0]
@@ -180,7 +195,7 @@ class Index:
         if mask is None and len(self._segments) == 1 and k <= self.n_stored:
             best = self._segments[0].search(queries, k, None)
         else:
-            parts = [_shifted(part, start, k) for start, part in self._parts_found(queries, k, mask)]
+            parts = [shifted(part, start, k) for start, part in self._parts_found(queries, k, mask)]
             best = joined(parts, k) if parts else nothing(len(queries), k)
         return Hits(np.minimum(best.similarities, _ONE), best.rows)  # rounding
 
@@ -197,6 +212,11 @@ class Index:
             return [(start, hits) for start, _, hits in found]
         # Between segments, too, exact sums decide, where those of faiss differ in the last digit.
         return [(start, rescored(queries, segment.vectors, hits)) for start, segment, hits in found]
+
+
+def _close(files: Sequence[BinaryIO]) -> None:
+    for file in files:
+        file.close()
 
 
 def changed(folder: Path) -> DataError:
@@ -220,24 +240,3 @@ def collected(folder: Path, table: pl.LazyFrame) -> pl.DataFrame:
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError, pl.exceptions.PanicException, OSError) as exc:
         said = str(exc).split("\n", 1)[0][:200]
         raise damaged(folder, f"its rows cannot be read ({said})") from exc
-
-
-def _shifted(found: Hits, start: int, k: int) -> Hits:
-    """Row numbers of the whole index, and k places."""
-    rows = found.rows if not start else np.where(found.rows < 0, found.rows, found.rows + start)
-    lacking = k - rows.shape[1]
-    if lacking <= 0:
-        return Hits(found.similarities, rows)
-    empty = nothing(len(rows), lacking)
-    return Hits(np.hstack([found.similarities, empty.similarities]), np.hstack([rows, empty.rows]))
-
-
-def _dropped(found: Hits, without: Sequence[Sequence[int]], k: int) -> Hits:
-    """Without rows that a query must not find; the first k of the others."""
-    keep = np.array(
-        [~np.isin(rows, np.asarray(banned, np.int64)) for rows, banned in zip(found.rows, without, strict=True)], bool
-    ).reshape(found.rows.shape)
-    order = np.argsort(~keep, axis=1, kind="stable")[:, :k]
-    similarities = np.where(keep, found.similarities, np.float32(-np.inf))
-    rows = np.where(keep, found.rows, -1)
-    return Hits(np.take_along_axis(similarities, order, 1), np.take_along_axis(rows, order, 1))

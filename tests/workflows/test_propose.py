@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,7 +75,7 @@ def test_the_named_list_teaches_the_model(model: Path, pool: Path, proposed: Pro
     assert root == pool  # the images do not lie beside the list
     assert proposed.write_csv(pool / "list.csv") == pool
     assert proposed.write_csv(pool.parent / "list.csv") == pool.parent
-    rows = list(csv.reader(listed.read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.reader(listed.read_text(encoding="utf-8-sig").splitlines()))
     assert rows[0] == ["file_name", "label"]
     assert len(rows) == 19
     renamed = {"unknown-1": "purple", "unknown-2": "teal"}
@@ -87,6 +88,19 @@ def test_the_named_list_teaches_the_model(model: Path, pool: Path, proposed: Pro
     assert set(taught.labels) == {"red", "green", "blue", "yellow", "purple", "teal"}
     answer = taught.predict(pool / "purple3.png")
     assert (answer.predicted, answer.unknown) == (("purple",), False)
+
+
+def test_a_spreadsheet_reads_the_list_and_runs_nothing(model: Path, pool: Path, tmp_path: Path) -> None:
+    taken = ["=cmd.png", "+1, 2.png", "@ü.png", "-x.png", "a;b.png"]
+    for number, name in enumerate(taken):
+        shutil.copy(pool / f"teal{number}.png", tmp_path / name)
+    found = propose_classes(model, [tmp_path])
+    listed = tmp_path / "list.csv"
+    found.write_csv(listed)
+    assert listed.read_bytes().startswith(b"\xef\xbb\xbf")
+    names = [row[0] for row in csv.reader(listed.read_text(encoding="utf-8-sig").splitlines())][1:]
+    assert sorted(names) == sorted(["./=cmd.png", "./+1, 2.png", "./@ü.png", "./-x.png", "a;b.png"])
+    assert {Path(uri).name for uri in Dataset.read(listed).uris} == set(taken)
 
 
 def test_near_duplicates_count_once(model: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tellapart.data.dataset import Dataset
 from tellapart.data.hygiene.wording import count
+from tellapart.data.repair.fixes import guarded
 from tellapart.errors import DataError, Reason
 from tellapart.files import replacing
 from tellapart.workflows.embedding import Embedder
@@ -135,7 +136,8 @@ class Proposed:
     def write_csv(self, path: str | Path) -> Path:
         """Write `file_name,label` with a row for each proposed image; returns the folder that file names start from.
 
-        A person names the classes there, empties what is left out, and gives it to `classes add`.
+        A person names the classes there, empties what is left out, and gives it to `classes add`. UTF-8 with the mark by
+        which Excel knows it; a name that a spreadsheet would take for a formula begins with "./".
 
         Raises:
             DataError: `write_failed`.
@@ -144,12 +146,10 @@ class Proposed:
         root = self.root_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            with replacing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
                 rows = csv.writer(file, lineterminator="\n")
                 rows.writerow(["file_name", "label"])
-                rows.writerows(
-                    [os.path.relpath(self._absolute(row), root), one.name] for one in self.proposals for row in one.rows
-                )
+                rows.writerows([self._listed(row, root), one.name] for one in self.proposals for row in one.rows)
         except OSError as exc:
             raise DataError(Reason.WRITE_FAILED, f"{path} could not be written: {exc.strerror or exc}") from exc
         return root
@@ -161,6 +161,10 @@ class Proposed:
         if all(place.is_relative_to(beside) for place in places):
             return beside
         return Path(os.path.commonpath([place.parent for place in places]))
+
+    def _listed(self, row: int, root: Path) -> str:
+        name = os.path.relpath(self._absolute(row), root)
+        return name if guarded(name) == name else os.path.join(os.curdir, name)
 
     def _absolute(self, row: int) -> Path:
         uri, root = self.dataset.uris[row], self.dataset.root

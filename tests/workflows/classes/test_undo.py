@@ -119,6 +119,33 @@ def test_images_that_left_come_back_with_their_vectors(tmp_path: Path) -> None:
     assert np.array_equal(opened(model).rows.embeddings, vectors)
 
 
+def test_vectors_that_made_room_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = dynamic_model(tmp_path)
+    first = opened(model).rows
+    monkeypatch.setattr("tellapart.workflows.reference.MAX_VECTORS", 36)
+    add_classes(model, more_images(tmp_path / "new", {"pink": (4, 16)}))
+    second = opened(model).rows
+    assert (len(first), len(second)) == (36, 52)
+    assert second.has_vector.sum() == 36
+    retire_class(model, "blue")
+    undo_change(model, to=1)
+    assert np.array_equal(opened(model).rows.embeddings, first.embeddings)
+    assert_as_one_fit(model)
+    undo_change(model, to=2)
+    assert opened(model).rows.table.select("row", "embedding").equals(second.table.select("row", "embedding"))
+    assert_whole(model)
+
+
+def test_all_of_the_last_changes_can_be_undone_one_after_the_other(tmp_path: Path) -> None:
+    model = dynamic_model(tmp_path)
+    for name in ("b", "c", "d", "e"):
+        rename_class(model, load(model).labels[0], name)
+    firsts = [undo_change(model).labels[0] for _ in range(4)]
+    assert firsts == ["d", "c", "b", "blue"]
+    assert class_history(model).kept == (1, 2, 3, 4, 5, 6, 7, 8)
+    assert_whole(model)
+
+
 def test_images_that_left_are_forgotten_with_the_last_version_that_had_them(tmp_path: Path) -> None:
     model = dynamic_model(tmp_path)
     retire_class(model, "green")

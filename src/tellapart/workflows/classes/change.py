@@ -173,8 +173,12 @@ def now() -> str:
 
 
 def _written(live: Live, draft: Draft, after: State, found: Effect, how: How) -> Classifier:
+    import polars as pl
+
     how.progress("writing the report", 0, 0)
-    rows = draft.rows.answered(after.answers).in_bounds()
+    answered = draft.rows.answered(after.answers)
+    rows = answered.in_bounds()
+    left = pl.concat([draft.left, answered.lost(rows)])
     number = live.history.latest.version + 1
     whole = described(live, after, draft, number, how)
     enclosures = replace(whole.enclosures, reference=rows.to_parquet())
@@ -193,7 +197,7 @@ def _written(live: Live, draft: Draft, after: State, found: Effect, how: How) ->
         effect=found.moved().to_json(),
     )
     state = {CLASSES: to_bytes(after.statistics)}
-    return put(live, whole.enclosing(replace(enclosures, golden=golden)), entry, draft.left, state)
+    return put(live, whole.enclosing(replace(enclosures, golden=golden)), entry, left, state)
 
 
 def put(
@@ -201,7 +205,7 @@ def put(
 ) -> Classifier:
     """Write `classifier` as the version of `entry`, with its history and what undoing it needs.
 
-    `left` are the rows that are not in its reference any more, `state` its own further files.
+    `left` are the rows that are not in its reference any more, or without their vector, `state` its own further files.
     """
     enclosures = classifier.enclosures
     strangers = {n: d for n, d in live.classifier.enclosures.others.items() if not _ours(n)}

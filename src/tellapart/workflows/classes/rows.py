@@ -153,6 +153,10 @@ class Rows:
         kept = pl.when(pl.Series(chosen)).then(pl.col("embedding")).otherwise(None).alias("embedding")
         return replace(self, table=self.table.with_columns(kept))
 
+    def lost(self, after: Rows) -> pl.DataFrame:
+        """Those whose vector `after`, the same images, has no longer."""
+        return self.table.filter(self.has_vector & ~after.has_vector)
+
     def dataset(self, schema: LabelSchema, rows: Sequence[int], root: Path | None) -> Dataset:
         """Some rows as a data set; relative uris start at `root`."""
         uris = self.table["uri"].to_list()

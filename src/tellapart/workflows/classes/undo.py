@@ -85,10 +85,14 @@ def _target(live: Live, to: int | None) -> Entry:
 
 
 def _rows(live: Live, files: dict[str, bytes]) -> tuple[Rows | None, pl.DataFrame | None]:
-    """The images as they were, and those that were not there yet; None without a reference."""
+    """The images as they were, and those that were not there yet or lose their vector; None without a reference."""
     if ROWS not in files or not live.classifier.enclosures.reference:
         return None, None
-    return restored_rows(live.rows, read_gone(live.files), files[ROWS])
+    import polars as pl
+
+    rows, left = restored_rows(live.rows, read_gone(live.files), files[ROWS])
+    bounded = rows.in_bounds()
+    return bounded, pl.concat([left, rows.lost(bounded)])
 
 
 def _restored(live: Live, files: dict[str, bytes], rows: Rows | None) -> Classifier:

@@ -3,7 +3,7 @@
 A version's card, head, class statistics, evaluation and report, and which image had which label (rows.parquet). The
 backbone is not among them: no change of classes touches it. A file that some other version has too is not kept twice,
 it is found by the checksum on the version's card. versions/gone.parquet holds the images that have left the reference
-since, with their vectors.
+since, or whose vector made room for others, with their vectors.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEPT = 5
+# Versions that answer alike, as an undo and what it brought back, count as one: else a few undos would push the others out.
+_MOST = 3 * KEPT
 ROWS, GONE = "rows.parquet", "versions/gone.parquet"
 _STATE = (HEAD, CLASSES, EVALUATION, REPORT)
 _FOLDER = re.compile(r"versions/(\d{1,9})/model\.json")
@@ -48,7 +50,7 @@ def kept_versions(before: Files, number: int, rows: Rows | None, after: Files) -
     past = {**_unfolded(before), number: {**_chosen(before), **answers}}
     files: dict[str, bytes] = {}
     here = {_checksum(data) for data in after.values()}
-    for one in sorted(past)[-KEPT:]:
+    for one in _lasting(past):
         for name, data in past[one].items():
             if name in (CARD, ROWS) or _checksum(data) not in here:
                 files[f"versions/{one}/{name}"] = data
@@ -86,7 +88,10 @@ def kept_rows(gone: pl.DataFrame | None, left: pl.DataFrame | None, files: Files
     tables = [one for one in (gone, left) if one is not None]
     if not tables:
         return b""
-    table = pl.concat([one.select(tables[0].columns) for one in tables]).unique(ROW, keep="last", maintain_order=True)
+    table = pl.concat([one.select(tables[0].columns) for one in tables])
+    # An image may first lose its vector, and leave later: the row with the vector counts.
+    table = table.sort(pl.col("embedding").is_not_null(), maintain_order=True)
+    table = table.unique(ROW, keep="last", maintain_order=True)
     table = table.filter(pl.col(ROW).is_in(list(wanted)))
     return _parquet(table) if table.height else b""
 
@@ -104,7 +109,8 @@ def restored_rows(now: Rows, gone: pl.DataFrame | None, answers: bytes) -> tuple
 
     then = pl.read_parquet(io.BytesIO(answers))
     known = now.table if gone is None else pl.concat([now.table, gone.select(now.table.columns)])
-    known, columns = known.unique(ROW, keep="first", maintain_order=True), known.columns
+    known, columns = known.sort(pl.col("embedding").is_null(), maintain_order=True), known.columns
+    known = known.unique(ROW, keep="first", maintain_order=True)
     table = known.drop(_ANSWERS).join(then, on=ROW, how="inner").select(columns).sort(ROW)
     left = now.table.join(then.select(ROW), on=ROW, how="anti")
     absent = pl.concat([now.gone, left.select("id", "split")]).join(table.select("id").unique(), on="id", how="anti")
@@ -122,6 +128,18 @@ def _unfolded(files: Files) -> dict[int, dict[str, bytes]]:
         shared = {name: by_checksum.get(card.files.get(name, "")) for name in _STATE}
         found[number] = {**own, **{name: data for name, data in shared.items() if data is not None}}
     return found
+
+
+def _lasting(past: Mapping[int, Files]) -> list[int]:
+    """The last versions that hold `KEPT` different models, ascending."""
+    lasting: list[int] = []
+    models: set[str] = set()
+    for number in sorted(past, reverse=True)[:_MOST]:
+        models.add(ModelCard.from_bytes(past[number][CARD], location=f"versions/{number}").model_id)
+        if len(models) > KEPT:
+            break
+        lasting.append(number)
+    return lasting[::-1]
 
 
 def _chosen(files: Files) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ def test_a_page_a_list_and_the_next_command(place: Path, tmp_path: Path) -> None
     assert "unknown-1: 7 images" in found.out
     assert f"tellapart classes add {place / 'model'} {tmp_path / 'l.csv'} --images {place / 'new'}" in found.err
     assert (tmp_path / "p.html").read_text(encoding="utf-8").count("<img ") == 7
-    assert len((tmp_path / "l.csv").read_text(encoding="utf-8").splitlines()) == 8
+    assert len((tmp_path / "l.csv").read_text(encoding="utf-8-sig").splitlines()) == 8
     beside = run("classes", "propose", place / "model", place / "new", "--csv", place / "l.csv", "--json")
     assert [one["different"] for one in beside.json["proposals"]] == [7]
     assert "--images" not in beside.err
@@ -41,3 +41,8 @@ def test_nothing_to_propose_writes_no_list(place: Path, tmp_path: Path) -> None:
     assert found.code == 0
     assert "no 8 of them are alike enough to make a class" in found.out
     assert not (tmp_path / "l.csv").exists()
+    assert f"{tmp_path / 'l.csv'} was not written, there is nothing to name" in found.err
+    (tmp_path / "l.csv").write_text("old")
+    again = run("classes", "propose", place / "model", place / "new", "--min-images", 8, "--csv", tmp_path / "l.csv")
+    assert "there is nothing to name: the file that is there is of another run" in again.err
+    assert (tmp_path / "l.csv").read_text() == "old"

@@ -188,6 +188,10 @@ def test_faults_are_said(model: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         propose_classes(model, [tmp_path / "no.png"])
     assert refused.value.reason == "dataset_empty"
+    with pytest.raises(DataError) as empty:
+        propose_classes(model, [tmp_path])
+    assert empty.value.reason == "dataset_empty"
+    assert str(empty.value) == f"there is no image in {tmp_path}: name image files, or folders that hold some"
 
 
 def test_a_list_that_cannot_be_written_is_said(proposed: Proposed, tmp_path: Path) -> None:

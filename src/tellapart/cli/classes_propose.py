@@ -92,6 +92,9 @@ def _written(proposed: Proposed, model: Path, output: Path | None, list_: Path |
         with destination(output) as stream:
             stream.write(render(proposed, title=f"Proposed classes: {model.resolve().name}", workers=workers))
         told.append(f"page       {output}")
+    if list_ is not None and not proposed.proposals:
+        there = ": the file that is there is of another run" if list_.exists() else ""
+        told.append(f"list       {list_} was not written, there is nothing to name{there}")
     if list_ is not None and proposed.proposals:
         root = proposed.write_csv(list_)
         beside = "" if root == list_.absolute().parent else f" --images {quote(str(root))}"

@@ -136,6 +136,7 @@ def _written(
     clustered: Clustered, source: Path, output: Path | None, csv_file: Path | None, workers: int, shown: Progress
 ) -> Sequence[str]:
     """Write what was asked for, and say where."""
+    from tellapart.data.hygiene.wording import count
     from tellapart.workflows.cluster_map.page import render
 
     told = []
@@ -148,5 +149,5 @@ def _written(
         told.append(f"map     {output}")
     if csv_file is not None:
         clustered.write_csv(csv_file)
-        told.append(f"list    {csv_file}: {len(clustered.dataset):,} images")
+        told.append(f"list    {csv_file}: {count(len(clustered.dataset), 'image')}")
     return told

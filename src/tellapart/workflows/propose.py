@@ -15,7 +15,7 @@ from tellapart.classifier.storage import load
 from tellapart.clusters.find import find_clusters
 from tellapart.data.dataset import Dataset
 from tellapart.data.files import list_images
-from tellapart.errors import Reason, SettingsError
+from tellapart.errors import DataError, Reason, SettingsError
 from tellapart.image.types import DecodeLimits
 from tellapart.records import Refusal, Sample
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
@@ -164,6 +164,11 @@ def _listed(paths: Sequence[str | Path]) -> Dataset:
         listing = list_images(str(path), f"{str(path).rstrip('/')}/")
         uris += listing.uris
         refusals += listing.refusals
+    if not uris and not refusals:
+        told = ", ".join(map(str, paths))
+        raise DataError(
+            Reason.DATASET_EMPTY, f"there is no image in {told}: name image files, or folders that hold some"
+        )
     return Dataset.from_samples([Sample(uri) for uri in dict.fromkeys(uris)], refusals=refusals)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -444,6 +445,13 @@ def test_a_class_that_went_is_told_where(tmp_path: Path) -> None:
         "there is no class 'red'; the model knows 'blue', 'green', 'crimson'; it was there up to version 1, `tellapart classes "
         "history` tells what became of it"
     )
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        rename_class(dynamic_model(tmp_path), "red", os.fsdecode(b"rouge\xff"))
+    assert caught.value.reason is Reason.BAD_SETTING
+    assert str(caught.value) == "the name 'rouge\\udcff' is no text: write it in UTF-8"
 
 
 def test_retiring_one_of_two_is_refused(tmp_path: Path) -> None:

@@ -33,12 +33,14 @@ def free_name(schema: LabelSchema, name: str, *, leaving: Iterable[str] = ()) ->
     """`name`, stripped, for a class to be.
 
     Raises:
-        SettingsError: `bad_setting` for no name at all.
+        SettingsError: `bad_setting` for no name at all, or one that is no text.
         DataError: `label_conflict` when another class than those `leaving` has it.
     """
     asked = name.strip()
     if not asked:
         raise SettingsError(Reason.BAD_SETTING, "a class needs a name of at least one letter")
+    if any("\ud800" <= letter <= "\udfff" for letter in asked):  # what a terminal makes of bytes that are not UTF-8
+        raise SettingsError(Reason.BAD_SETTING, f"the name {asked!r} is no text: write it in UTF-8")
     if asked in set(schema.names) - set(leaving):
         raise DataError(
             Reason.LABEL_CONFLICT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from tellapart.classifier.classifier import Answers
 from tellapart.image.quality import FIELDS
 from tellapart.workflows.embedding import EmbeddedDataset
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # Enough to know a distribution by; every image keeps its id, split and figures, only vectors are this many.
 MAX_VECTORS = 5000
@@ -26,17 +30,21 @@ def reference_parquet(
     answers: Answers,
     *,
     gone: Mapping[str, str] = MappingProxyType({}),
+    thumbnails: bool = False,
 ) -> bytes:
     """One row per labelled image: id, uri, labels, split, group, confidence, ood_score, image statistics, embedding.
 
-    Embeddings are float32 lists, null beyond the images that `remembered_rows` names. Images that are `gone` (id → split) are
-    remembered by these two alone: should they come back, they go where they were.
+    Embeddings are float32 lists, null beyond the images that `remembered_rows` names; with `thumbnails` these have their small
+    grey picture beside it, square, row by row: by it later images of the same part are recognised. Images that are `gone`
+    (id → split) are remembered by these two alone: should they come back, they go where they were.
     """
     import polars as pl
 
     n = len(images)
     chosen = remembered_rows(images.dataset.ids, images.dataset.table["labels"].to_list(), images.embeddings.shape[1])
     vectors = pl.DataFrame({"row": np.flatnonzero(chosen), "embedding": images.embeddings[chosen]})
+    if thumbnails:
+        vectors = vectors.with_columns(pictures(images.thumbnails[chosen]))
     table = images.dataset.table.select("id", "uri", "labels").with_columns(
         pl.Series("split", splits),
         pl.Series("group", groups),
@@ -53,6 +61,13 @@ def reference_parquet(
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="lz4")
     return buffer.getvalue()
+
+
+def pictures(thumbnails: NDArray[np.uint8]) -> pl.Series:
+    """The column of thumbnails uint8 (n, s, s)."""
+    import polars as pl
+
+    return pl.Series("thumbnail", [one.tobytes() for one in thumbnails], dtype=pl.Binary)
 
 
 def remembered_rows(ids: Sequence[str], labels: Sequence[Sequence[str]], dim: int) -> NDArray[np.bool_]:

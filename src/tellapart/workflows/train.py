@@ -381,10 +381,16 @@ class Work:
         files = self._report(classifier, evaluation, judged, story)
         chosen = golden_images(judged, range(len(judged)), classifier.spec, classifier.limits, n=n_golden)
         answers = classifier.answer(self.images.embeddings)
+        enclose = self.fitting.maker.enclose
         reference = reference_parquet(
-            self.images, self.parted.splits.assigned, self.parted.groups, answers, gone=self.memory.splits
+            self.images,
+            self.parted.splits.assigned,
+            self.parted.groups,
+            answers,
+            gone=self.memory.splits,
+            thumbnails=enclose is not None,
         )
-        others = {} if self.fitting.maker.enclose is None else self.fitting.maker.enclose(self.fitting, probe)
+        others = {} if enclose is None else enclose(self.fitting, probe)
         return classifier.enclosing(
             Enclosures(record(classifier, chosen), reference, files.evaluation, files.html, others)
         )

@@ -24,6 +24,7 @@ from tellapart.workflows.classes.arrivals import (
     table_of,
 )
 from tellapart.workflows.classes.change import MIN_IMAGES, Change, Draft, How, changed
+from tellapart.workflows.classes.kin import ALONE
 from tellapart.workflows.classes.live import Live
 from tellapart.workflows.classes.naming import task_of
 from tellapart.workflows.progress import Progress, silent
@@ -94,6 +95,10 @@ def told_of(arrivals: Arrivals, found: Sorted, live: Live) -> list[str]:
         lines.append(
             f"warning     {int(found.contradicting.sum()):,} images are known under another label and were left as they are, "
             f"the first {arrivals.images.dataset.uris[row]}: {was!r} in the model, {arrivals.labels[row]!r} here"
+        )
+    if n_kin := int((arrivals.known[found.fresh] != ALONE).sum()):
+        lines.append(
+            f"kin         {n_kin:,} new images look like ones the model knows and stay on their side of the split"
         )
     return lines + [f"warning     {text}" for text in arrivals.images.dataset.warnings]
 

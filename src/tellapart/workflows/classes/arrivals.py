@@ -19,11 +19,13 @@ from tellapart.errors import DataError, Reason, SettingsError, TrainingError
 from tellapart.image.quality import FIELDS
 from tellapart.records import Refusal, Task
 from tellapart.workflows.classes.change import How
+from tellapart.workflows.classes.kin import ALONE, known_groups
 from tellapart.workflows.classes.live import Live, real_path
 from tellapart.workflows.classes.rows import ROW
 from tellapart.workflows.embedding import EmbeddedDataset, Embedder, embed_dataset
 from tellapart.workflows.fitting import schema_of
 from tellapart.workflows.grouping import look_alikes
+from tellapart.workflows.reference import pictures as thumbnail_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,11 +38,13 @@ ALL_TEACH_BELOW = 50
 class Arrivals:
     """Images of a data set, each file once: `images` with one label each, their look-alike `groups` int64 (n,).
 
-    `n_seen` counts what was read, refused and repeated images among it; `n_repeated` are further copies of a file.
+    `known` int64 (n,) is the group of remembered images that an image belongs to, `ALONE` for none. `n_seen` counts what was
+    read, refused and repeated images among it; `n_repeated` are further copies of a file.
     """
 
     images: EmbeddedDataset
     groups: NDArray[np.int64]
+    known: NDArray[np.int64]
     refusals: tuple[Refusal, ...]
     n_seen: int
     n_repeated: int
@@ -60,7 +64,7 @@ class Arrivals:
 
     def subset(self, chosen: NDArray[np.bool_]) -> Arrivals:
         """Images at a bool (n,) mask."""
-        return replace(self, images=self.images.subset(chosen), groups=self.groups[chosen])
+        return replace(self, images=self.images.subset(chosen), groups=self.groups[chosen], known=self.known[chosen])
 
     def path(self, row: int) -> str:
         """Where an image lies."""
@@ -93,8 +97,9 @@ def arrived(live: Live, data: Dataset | str | Path, how: How) -> Arrivals:
         f"{uri}\0{roi}" for uri, roi in zip(images.dataset.uris, images.dataset.table["roi"].to_list(), strict=True)
     ]
     groups = combine_groups(images.dataset.ids, images.dataset.groups, looks.groups, keys=keys)
+    known = known_groups(live.rows, images, groups)
     refusals = images.dataset.refusals
-    return _once(Arrivals(images, groups, refusals, len(dataset) + len(dataset.refusals), 0))
+    return _once(Arrivals(images, groups, known, refusals, len(dataset) + len(dataset.refusals), 0))
 
 
 def _check_outside(live: Live, dataset: Dataset) -> None:
@@ -162,7 +167,8 @@ def partitioned(
 ) -> list[str]:
     """The split of each image.
 
-    Images that are `known` (id → split) stay there; then the data's own split counts, then where the image was before.
+    Images that are `known` (id → split) stay there; then the data's own split counts, then where the image was before, then
+    that of the remembered images it belongs to.
     `teaching` is the number of images a class has already: where these and the new ones are fewer than `ALL_TEACH_BELOW`, or
     the model has no test split, all teach.
     """
@@ -172,9 +178,11 @@ def partitioned(
     no_test = live.rows.teaches.all()
     few = {name for name, n in counts.items() if no_test or n + teaching.get(name, 0) < ALL_TEACH_BELOW}
     before = dict(zip(live.rows.gone["id"].to_list(), live.rows.gone["split"].to_list(), strict=True))
-    own = zip(arrivals.images.dataset.splits, arrivals.ids, labels.tolist(), strict=True)
+    sides = dict(zip(live.rows.groups.tolist(), live.rows.splits.tolist(), strict=True))
+    own = zip(arrivals.images.dataset.splits, arrivals.ids, labels.tolist(), arrivals.known.tolist(), strict=True)
     existing = [
-        known.get(one) or split or before.get(one) or ("train" if label in few else None) for split, one, label in own
+        known.get(one) or split or before.get(one) or sides.get(kin) or ("train" if label in few else None)
+        for split, one, label, kin in own
     ]
     matrix = (column[:, None] == np.arange(len(names))).astype(np.uint8)
     seed = int(live.classifier.card.training.get("seed", 0))
@@ -191,12 +199,13 @@ def table_of(live: Live, arrivals: Arrivals, splits: Sequence[str]) -> pl.DataFr
     images = arrivals.images
     table = images.dataset.table.select("id", "uri", "labels").with_columns(
         pl.Series("split", splits, dtype=pl.String),
-        pl.Series("group", arrivals.groups + group),
+        pl.Series("group", np.where(arrivals.known == ALONE, arrivals.groups + group, arrivals.known)),
         pl.Series("confidence", np.zeros(n, np.float32)),
         pl.Series("ood_score", np.zeros(n, np.float32)),
         *(pl.Series(name, images.statistics[:, i]) for i, name in enumerate(FIELDS)),
         pl.Series(ROW, np.arange(first, first + n)),
         pl.Series("embedding", list(images.embeddings), dtype=pl.List(pl.Float32)),
+        thumbnail_column(images.thumbnails),
     )
     return table.select(rows.table.columns).cast(dict(rows.table.schema))  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ROW = "row"
 """Column of a number that an image keeps from version to version: files of one id may be there several times."""
+PICTURE = "thumbnail"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,20 @@ class Rows:
         return np.asarray(flat, np.float32).reshape(len(lists), -1)
 
     @cached_property
+    def has_picture(self) -> NDArray[np.bool_]:
+        """bool (n,): its thumbnail is remembered beside its embedding; models of earlier have none."""
+        if PICTURE not in self.table.columns:
+            return np.zeros(len(self), bool)
+        return np.asarray(self.table[PICTURE].is_not_null().to_numpy(), np.bool_) & self.has_vector
+
+    @cached_property
+    def thumbnails(self) -> NDArray[np.uint8]:
+        """Of the images that have one, uint8 (m, s, s) in the order of the table."""
+        found = self.table.filter(self.has_picture)[PICTURE].to_list()
+        side = math.isqrt(len(found[0])) if found else 0
+        return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), side, side)
+
+    @cached_property
     def teaches(self) -> NDArray[np.bool_]:
         """bool (n,): a head is fitted on the image; the test split is held back."""
         return np.asarray(self.splits != "test")
@@ -150,8 +166,9 @@ class Rows:
         chosen[at] = remembered_rows([self.ids[row] for row in at], labels, self.embeddings.shape[1])
         if chosen[at].all():
             return self
-        kept = pl.when(pl.Series(chosen)).then(pl.col("embedding")).otherwise(None).alias("embedding")
-        return replace(self, table=self.table.with_columns(kept))
+        names = [name for name in ("embedding", PICTURE) if name in self.table.columns]
+        kept = [pl.when(pl.Series(chosen)).then(pl.col(name)).otherwise(None).alias(name) for name in names]
+        return replace(self, table=self.table.with_columns(*kept))
 
     def lost(self, after: Rows) -> pl.DataFrame:
         """Those whose vector `after`, the same images, has no longer."""

@@ -73,3 +73,9 @@ def test_a_threshold_for_false_alarms_leaves_the_ranking_to_trust() -> None:
     assert advice.sentences[1].startswith(
         "The threshold stands where good images raise as few alarms as was asked for, so"
     )
+
+
+def test_good_images_alone_say_nothing_of_what_is_found() -> None:
+    advice = advise(scored_of([30, 0], None), ranks=True)
+    assert (advice.headline, advice.also) == ("accuracy", ())
+    assert advice.sentences[1].startswith("Images of one class alone judge, so nothing is known of how many of ")

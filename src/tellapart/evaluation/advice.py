@@ -50,6 +50,12 @@ def advise(scored: Scored, *, ranks: bool = False) -> Advice:
 
 def _by_rank(scored: Scored) -> Advice:
     positive = "the positive class" if scored.positive is None else scored.schema.names[scored.positive]
+    if (scored.targets.sum(axis=0) == 0).any():
+        why = (
+            f"Images of one class alone judge, so nothing is known of how many of {positive} are found: accuracy is the share of "
+            "these images that got the right answer. Add some of the other class to a test split."
+        )
+        return Advice("accuracy", (), False, (why,))
     why = (
         "The threshold stands where good images raise as few alarms as was asked for, so trust ROC-AUC of "
         f"{positive}: how often such an image ranks above a good one, whatever the threshold. Recall is what is found at "

@@ -52,8 +52,8 @@ def _by_rank(scored: Scored) -> Advice:
     positive = "the positive class" if scored.positive is None else scored.schema.names[scored.positive]
     if (scored.targets.sum(axis=0) == 0).any():
         why = (
-            f"Images of one class alone judge, so nothing is known of how many of {positive} are found: accuracy is the share of "
-            "these images that got the right answer. Add some of the other class to a test split."
+            f"Images of one class alone judge, so nothing is known of how many of {positive} are found: accuracy is the "
+            "share of these images that got the right answer. Add some of the other class to a test split."
         )
         return Advice("accuracy", (), False, (why,))
     why = (

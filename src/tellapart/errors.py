@@ -43,6 +43,7 @@ class Reason(StrEnum):
     BAD_SPEC = "bad_spec"
     BAD_ROI = "bad_roi"
     BAD_SETTING = "bad_setting"
+    BAD_POLICY = "bad_policy"
     # data sets
     DATASET_NOT_FOUND = "dataset_not_found"
     DATASET_EMPTY = "dataset_empty"

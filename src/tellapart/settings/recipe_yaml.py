@@ -106,8 +106,12 @@ class _Reading:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self._value(item, (*path, str(number))) for number, item in enumerate(node.value)]
+            return [self._item(item, (*path, str(number))) for number, item in enumerate(node.value)]
         return self._scalar(node, path)
+
+    def _item(self, node: yaml.Node, path: Path) -> Any:
+        self._places[path] = _line(node)
+        return self._value(node, path)
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
         try:

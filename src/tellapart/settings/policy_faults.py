@@ -21,6 +21,8 @@ def faults_of(error: ValidationError, values: Mapping[str, Any], given: Given) -
     """One sentence for each field at fault, with its line where it was written, in the order of the file."""
     found: dict[str, None] = {}
     for entry in error.errors(include_url=False):
+        if entry["type"] == "too_short" and entry["input"]:
+            continue  # what was in it is at fault and told of already
         path = _written(entry["loc"], values)
         found.setdefault(_sentence(path, entry, values, given))
     return list(found)

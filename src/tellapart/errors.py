@@ -82,6 +82,13 @@ class Reason(StrEnum):
     DOWNLOAD_FAILED = "download_failed"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
+    # streams and decisions
+    BAD_STREAM = "bad_stream"
+    SOURCE_LOST = "source_lost"
+    SINK_FAILED = "sink_failed"
+    STREAM_IN_USE = "stream_in_use"
+    RECORDING_DAMAGED = "recording_damaged"
+    DECISION_NOT_FOUND = "decision_not_found"
     # training and evaluation
     TOO_FEW_CLASSES = "too_few_classes"
     TOO_FEW_IMAGES = "too_few_images"
@@ -127,6 +134,10 @@ class ModelError(TellapartError):
 
 class BackboneError(TellapartError):
     """A backbone cannot be loaded or run."""
+
+
+class StreamError(TellapartError):
+    """A camera is lost, or what should go out or be kept cannot be written."""
 
 
 class TrainingError(TellapartError):

@@ -21,9 +21,9 @@ class Engine:
     or of a least duration) is decided for the instant at which it happens, not for the one at which somebody looked.
     """
 
-    def __init__(self, policy: Any, identity: str) -> None:
-        """`identity` is the policy's name and hash, as decisions name it."""
-        self._identity, self._inputs = identity, tuple(policy.inputs)
+    def __init__(self, policy: Any, identity: str, subject: str = "") -> None:
+        """`identity` is the policy's name and hash, as decisions name it; `subject` what they are about."""
+        self._identity, self._subject, self._inputs = identity, subject, tuple(policy.inputs)
         self._tracks = {name: TrackRun(track, self._inputs) for name, track in policy.tracks.items()}
         self._now_s = float("-inf")
 
@@ -81,7 +81,9 @@ class Engine:
         return times.pop()
 
     def _decision(self, track: str, found: Found) -> Decision:
-        text = "\0".join([self._identity, track, repr(found.at_s), found.state, found.rule, *found.evidence])
+        text = "\0".join(
+            [self._identity, self._subject, track, repr(found.at_s), found.state, found.rule, *found.evidence]
+        )
         models = tuple(dict.fromkeys(one.model_id for one in found.images if one.model_id))
         return Decision(
             id=sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16],
@@ -97,4 +99,5 @@ class Engine:
             models=models,
             episode=found.episode,
             final=found.final,
+            subject=self._subject,
         )

@@ -59,3 +59,47 @@ class Observation:
     def order(self) -> tuple[float, str, str]:
         """What sorts observations: time, then names, so that nothing depends on which arrived first."""
         return self.at_s, self.input, self.id
+
+    def to_json(self) -> dict[str, Any]:
+        """One line of a recording: as `Prediction.to_json`, with `at`, `input` and `id`; what is not known is left out.
+
+        Figures are written in full, so that a replay decides on the very same ones.
+        """
+        pairs = sorted(self.confidences.items(), key=lambda pair: (-pair[1], pair[0]))
+        value: dict[str, Any] = {"at": self.at_s, "input": self.input, "id": self.id, "uri": self.uri}
+        value["classifierResults"] = [{"label": name, "confidence": float(p)} for name, p in pairs]
+        value |= {"predicted": list(self.predicted), "unknown": self.unknown, "oodScore": float(self.ood_score)}
+        value["modelId"] = self.model_id
+        further = {"quality": self.quality, "view": self.view, "trigger": self.trigger}
+        return value | {name: known for name, known in further.items() if known is not None} | dict(self.more)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Observation:
+        """Inverse of `to_json`; keys that are not its own are kept in `more`.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no line of a recording.
+        """
+        confidences = {str(one["label"]): float(one["confidence"]) for one in value["classifierResults"]}
+        known = {name: value[name] for name in ("quality", "view", "trigger") if value.get(name) is not None}
+        return cls(
+            at_s=float(value["at"]),
+            input=str(value["input"]),
+            id=str(value["id"]),
+            confidences=confidences,
+            predicted=tuple(map(str, value["predicted"])),
+            unknown=bool(value.get("unknown", False)),
+            ood_score=float(value.get("oodScore", 0.0)),
+            uri=str(value.get("uri", "")),
+            model_id=str(value.get("modelId", "")),
+            more={name: one for name, one in value.items() if name not in _KEYS},
+            **known,
+        )
+
+
+_KEYS = frozenset(
+    {
+        *("at", "input", "id", "uri", "classifierResults", "predicted", "unknown", "oodScore", "modelId"),
+        *("quality", "view", "trigger"),
+    }
+)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.streams.event import Event
+from tellapart.streams.frame import Frame
+from tellapart.streams.health import CameraChange, CameraHealth
 
 
 @runtime_checkable
@@ -28,6 +30,41 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of device, connection and file; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class CameraSet(Protocol):
+    """Several cameras at once: `Cameras` (live) and `MemoryCameras` (what is there already). Used from one thread, but for
+    `trigger` and `stop`, which any thread may call."""
+
+    def wait(self, timeout_s: float) -> list[Frame]:
+        """All images that wait, oldest first; as soon as there is one, or [] after `timeout_s` or at the end."""
+        ...
+
+    def changes(self) -> list[CameraChange]:
+        """What became of cameras since the last call, oldest first."""
+        ...
+
+    def health(self) -> dict[str, CameraHealth]:
+        """How every camera does now, by name."""
+        ...
+
+    def now_s(self) -> float:
+        """This instant in the time of `Frame.at_s`; in a replay, the time of the frame that was handed out last."""
+        ...
+
+    def trigger(self, name: str) -> None:
+        """A machine says that its piece is in place: cameras that sample by this trigger take their next image."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """True when every source is finite and all of its images were handed out."""
+        ...
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Let go of everything within `timeout_s`, whatever the cameras do; may be called twice."""
         ...
 
 

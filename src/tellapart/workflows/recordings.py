@@ -1,0 +1,208 @@
+"""Recorded observations read back: what a policy is run, evaluated and tuned on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tellapart.errors import DataError, Reason
+from tellapart.records import Refusal
+from tellapart.records.observation import Observation
+from tellapart.workflows.text_lines import numbered_lines
+
+_OF_A_STREAM = "observations-*.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Mapping[str, list[Observation]]):
+    """Observations by the name of their sequence ("" where none is named), each sequence sorted by time.
+
+    `refusals` are the lines that could not be used, each with file and line. `n_foreign` counts the observations of inputs
+    that the policy does not have: a stream records for all of its policies.
+    """
+
+    sequences: Mapping[str, list[Observation]]
+    refusals: tuple[Refusal, ...] = ()
+    n_foreign: int = 0
+
+    def __getitem__(self, name: str) -> list[Observation]:
+        return self.sequences[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sequences)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @property
+    def n_observations(self) -> int:
+        """Over all sequences."""
+        return sum(map(len, self.sequences.values()))
+
+
+def read_recording(path: str | Path, *, policy: Any = None, fps: float = 1.0) -> Recorded:
+    """Read a file of observations, the folder of a stream's recording, or a folder of files that are a sequence each.
+
+    Lines are what a stream records (`Observation.to_json`) or what `predict --json` writes: without `at`, the time is the
+    image's number divided by `fps`, refused ones being counted; without `input` it is the input called like the region, or
+    the only one of `policy`; without `id` the uri names the image. `sequence` is optional. A bad line is refused and the rest is read.
+
+    Raises:
+        DataError: `dataset_not_found`, `read_failed`, `dataset_empty` where no line can be used.
+        SettingsError: `bad_setting` for a rate that is none.
+    """
+    _check_rate(fps)
+    reading = _Reading(tuple(policy.inputs) if policy is not None else (), fps)
+    for file, sequence in _files(Path(path)):
+        reading.take(file, sequence)
+    found = reading.recorded()
+    if not found.n_observations:
+        _nothing(path, found, reading.inputs)
+    return found
+
+
+def _check_rate(fps: float) -> None:
+    from tellapart.errors import SettingsError
+
+    if not (math.isfinite(fps) and fps > 0):
+        raise SettingsError(Reason.BAD_SETTING, f"the images per second are a number above 0, got {fps:g}")
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    """Files with the name of the sequence that their lines belong to where they name none."""
+    if not path.is_dir():
+        yield path, ""
+        return
+    for folder in (path, path / "recording"):
+        of_a_stream = sorted(folder.glob(_OF_A_STREAM))
+        if of_a_stream:
+            yield from ((file, "") for file in of_a_stream)
+            return
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        raise DataError(
+            Reason.DATASET_EMPTY,
+            f"the folder {path} holds no recording: neither observations-….jsonl of a stream nor other .jsonl files",
+        )
+    yield from ((file, file.stem) for file in files)
+
+
+def _nothing(path: str | Path, found: Recorded, inputs: tuple[str, ...]) -> NoReturn:
+    why = "it is empty"
+    if found.n_foreign:
+        why = (
+            f"all {found.n_foreign} are of inputs that the policy does not have; it has {', '.join(map(repr, inputs))}"
+        )
+    elif found.refusals:
+        why = f"all {len(found.refusals)} lines were refused, the first: {found.refusals[0].sentence}"
+    raise DataError(Reason.DATASET_EMPTY, f"{path} holds no observation that can be used: {why}")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far, file by file."""
+
+    inputs: tuple[str, ...]
+    fps: float
+    sequences: dict[str, list[Observation]] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    n_foreign: int = 0
+    numbers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    timed: dict[str, bool] = field(default_factory=dict)
+
+    def take(self, file: Path, sequence: str) -> None:
+        """Read one file."""
+        for number, text in numbered_lines(file):
+            try:
+                self._line(text, sequence)
+            except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
+                self._refuse(f"{file}:{number}", Reason.BAD_ROW.value, f"it is no line of a recording: {_told(exc)}")
+            except _NotAnswered as exc:
+                self._refuse(f"{file}:{number}", exc.code, f"the image was refused: {exc}")
+
+    def recorded(self) -> Recorded:
+        """The sequences by name, each sorted by time."""
+        ordered = {name: sorted(self.sequences[name], key=lambda one: one.order) for name in sorted(self.sequences)}
+        return Recorded(ordered, tuple(self.refusals), self.n_foreign)
+
+    def _refuse(self, where: str, code: str, message: str) -> None:
+        self.refusals.append(Refusal(where, code, message))
+
+    def _line(self, text: str, sequence: str) -> None:
+        value = json.loads(text, parse_constant=_no_number)
+        if not isinstance(value, dict):
+            raise ValueError("it is not an object")
+        sequence = str(value.get("sequence", sequence))
+        number = self._number(sequence, value)
+        if "refused" in value:
+            raise _NotAnswered(value["refused"])
+        self._check_times(sequence, "at" in value)
+        one = Observation.from_json(self._completed(value, number))
+        _check(one, value)
+        if self.inputs and one.input not in self.inputs:
+            self.n_foreign += 1
+            return
+        self.sequences.setdefault(sequence, []).append(one)
+
+    def _number(self, sequence: str, value: Mapping[str, Any]) -> int:
+        """Of the image, from 0; regions of one image follow one another and have its number."""
+        number, before = self.numbers.get(sequence, (-1, None))
+        image = value.get("uri") if value.get("roi") is not None else None
+        if image is None or image != before:
+            number += 1
+        self.numbers[sequence] = number, image
+        return number
+
+    def _check_times(self, sequence: str, timed: bool) -> None:
+        if self.timed.setdefault(sequence, timed) != timed:
+            raise ValueError(f"it has {'a' if timed else 'no'} time, which the lines before it have{' not' * timed}")
+
+    def _completed(self, value: Mapping[str, Any], number: int) -> dict[str, Any]:
+        known = dict(value)
+        known.setdefault("at", number / self.fps)
+        roi = known.get("roi")
+        if "input" not in known:
+            known["input"] = roi if roi in self.inputs else self._only_input()
+        if "id" not in known:
+            known["id"] = f"{known['uri']} [{roi}]" if roi else known["uri"]
+        return known
+
+    def _only_input(self) -> str:
+        if len(self.inputs) > 1:
+            raise ValueError(f"it names no input, and the policy has {', '.join(map(repr, self.inputs))}")
+        return self.inputs[0] if self.inputs else "image"
+
+
+class _NotAnswered(Exception):
+    """The line of an image that the model could not answer: a time passed, and nothing was seen."""
+
+    def __init__(self, refused: Any) -> None:
+        told = refused if isinstance(refused, dict) else {}
+        super().__init__(str(told.get("message", "nobody knows why")))
+        self.code = str(told.get("code", Reason.BAD_ROW.value))
+
+
+def _check(one: Observation, value: Mapping[str, Any]) -> None:
+    if isinstance(value["predicted"], str) or isinstance(value.get("at"), str | bool):
+        raise TypeError("predicted is a list of labels, and at a number")
+    figures = {"at": one.at_s, "oodScore": one.ood_score, "quality": one.quality or 0.0}
+    for name, figure in figures.items():
+        if not math.isfinite(figure):
+            raise ValueError(f"{name} is {figure}")
+    outside = [p for p in one.confidences.values() if not 0 <= p <= 1]
+    if outside:
+        raise ValueError(f"a confidence lies in 0–1, got {outside[0]:g}")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no figure")
+
+
+def _told(exc: Exception) -> str:
+    if isinstance(exc, json.JSONDecodeError):
+        return f"it is not JSON ({exc.msg} at character {exc.pos + 1})"
+    return f"the key {exc} is missing" if isinstance(exc, KeyError) else str(exc)

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, PrivateAttr, Tag
 
 from tellapart.settings.policy import Count, Name, Seconds, Section, Share
 
@@ -200,3 +201,17 @@ class Stream(Section):
         default=(), description="Where decisions go besides the journal in the folder."
     )
     record: Record | None = Field(default=Record(), description="What is kept of the images; null: nothing.")
+
+    # Values that `${NAME}` stood for, by name: `settings.stream_secrets` keeps them out of everything that is told.
+    _secrets: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What `${NAME}` stood for, by name; never among the values that are written or compared."""
+        return self._secrets
+
+    def knowing(self, secrets: Mapping[str, str]) -> Stream:
+        """The same stream that knows what `${NAME}` stood for."""
+        copy = self.model_copy()
+        copy._secrets = dict(secrets)
+        return copy

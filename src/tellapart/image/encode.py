@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """PNG of uint8 (h, w, 3) or (h, w); lossless, no metadata, the same bytes for the same pixels."""
-    return _encoded(pixels, "PNG", compress_level=6)
+def encode_png(pixels: NDArray[np.uint8], level: int = 6) -> bytes:
+    """PNG of uint8 (h, w, 3) or (h, w); lossless, no metadata, the same bytes for the same pixels.
+
+    `level` 1 is quick, 9 small.
+    """
+    return _encoded(pixels, "PNG", compress_level=level)
 
 
 def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 85) -> bytes:

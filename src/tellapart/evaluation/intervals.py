@@ -30,7 +30,7 @@ LEVEL = 0.95
 N_RESAMPLES = 1000
 _BLOCK_VALUES = 2_000_000
 _MAX_VALUES = 20_000_000
-_LOSSES = ("log_loss", "brier", "ece", "mean_cost")
+_LOSSES = ("log_loss", "brier", "ece", "mean_cost", "cost", "delay")
 _NORMAL = NormalDist()
 
 

@@ -49,7 +49,8 @@ def read_recording(path: str | Path, *, policy: Any = None, fps: float = 1.0) ->
 
     Lines are what a stream records (`Observation.to_json`) or what `predict --json` writes: without `at`, the time is the
     image's number divided by `fps`, refused ones being counted; without `input` it is the input called like the region, or
-    the only one of `policy`; without `id` the uri names the image. `sequence` is optional. A bad line is refused and the rest is read.
+    the only one of `policy`; without `id` the uri names the image. `sequence` is optional. A bad line is refused and the rest
+    is read.
 
     Raises:
         DataError: `dataset_not_found`, `read_failed`, `dataset_empty` where no line can be used.

@@ -1,0 +1,249 @@
+"""How well decisions agree with labelled episodes, as figures with intervals: per state, per track, per policy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tellapart.evaluation.curves import Confusion
+from tellapart.evaluation.episode_figures import SECONDS_PER_HOUR, Counting, Resampling, Units
+from tellapart.evaluation.episodes import EpisodeOutcome, RunOutcome, SequenceOutcome, Terms
+from tellapart.evaluation.intervals import LEVEL, N_RESAMPLES, Estimate
+from tellapart.evaluation.plain import to_plain
+
+MERGED, NOTHING, NO_EPISODE = "merged", "nothing", "no episode"
+
+
+@dataclass(frozen=True, slots=True)
+class StateFigures:
+    """One state over all sequences.
+
+    `counts`: true episodes `n_true` = `n_found` + `n_merged` + `n_missed`, of the found ones `n_early` and `n_late`; decided
+    episodes `n_decided` = `n_right` (found something) + `n_repeated` + `n_false` + `n_asked` + `n_rest`.
+    `figures`: recall, precision, false_alarms_per_hour, delay_s_median, delay_s_p90, delay_frames_median, delay_frames_p90.
+    """
+
+    state: str
+    counts: Mapping[str, int]
+    figures: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvaluation:
+    """One track. `figures` are those of a state over all states but the one at rest, and flicker_per_hour, cost (per true
+    episode), time_cost (mean cost of the state in force over time; None where it decides at the end of parts) and agreement
+    (share of images). `delay_from` is "start", or "end" of the true episode where the track decides at the end of parts."""
+
+    track: str
+    rest: str
+    asking: str | None
+    delay_from: str
+    states: tuple[StateFigures, ...]
+    counts: Mapping[str, int]
+    figures: Mapping[str, Estimate]
+    total_cost: float
+    confusion: Confusion
+    sequences: tuple[SequenceOutcome, ...]
+
+    def state(self, name: str) -> StateFigures:
+        """The figures of a state.
+
+        Raises:
+            KeyError: the track has no such state.
+        """
+        return {one.state: one for one in self.states}[name]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvaluation:
+    """A policy on recorded, labelled sequences. `unit` is what the intervals take as independent: "sequence" or "episode".
+
+    `unlabelled` are recorded sequences that the truth does not name: they were left out. `unrecorded` is the other way round.
+    """
+
+    policy: str
+    hours: float
+    n_images: int
+    unit: str
+    level: float
+    n_resamples: int
+    seed: int
+    tracks: tuple[TrackEvaluation, ...]
+    unlabelled: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+
+    @property
+    def total_cost(self) -> float:
+        """Over all tracks and episodes."""
+        return sum(one.total_cost for one in self.tracks)
+
+    def track(self, name: str | None = None) -> TrackEvaluation:
+        """A track by name, the first where none is given.
+
+        Raises:
+            KeyError: the policy has no such track.
+        """
+        return self.tracks[0] if name is None else {one.track: one for one in self.tracks}[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: all figures and counts, and the outcome of each episode; not the images one by one."""
+        value: dict[str, Any] = {
+            "policy": self.policy,
+            "hours": round(self.hours, 8),
+            "images": self.n_images,
+            "unit": self.unit,
+            "level": self.level,
+            "resamples": self.n_resamples,
+            "seed": self.seed,
+            "unlabelled": list(self.unlabelled),
+            "unrecorded": list(self.unrecorded),
+        }
+        return value | {"tracks": {one.track: _track_json(one) for one in self.tracks}}
+
+
+def evaluate_tracks(
+    outcomes: Mapping[str, tuple[Terms, Sequence[SequenceOutcome]]],
+    *,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[TrackEvaluation, ...]:
+    """Figures of each track from what became of its sequences; `n_resamples` 0 leaves the intervals out."""
+    found = []
+    for name, (terms, sequences) in outcomes.items():
+        units = Units.of(sequences)
+        drawn = Resampling.of(units.n, units.by_sequence, n_resamples=n_resamples, seed=seed, level=level)
+        found.append(_track(name, Counting(sequences, terms, units), drawn))
+    return tuple(found)
+
+
+def _track(name: str, counting: Counting, drawn: Resampling) -> TrackEvaluation:
+    terms, hours = counting.terms, counting.hours()
+    truly = {e.state for one in counting.outcomes for e in one.episodes}
+    decided = {r.run.state for one in counting.outcomes for r in one.runs}
+    shown = [state for state in terms.states if state in truly or (state in decided and state != terms.rest)]
+    states = []
+    for state in shown:
+        of = _figures(counting, drawn, hours, lambda e, s=state: e.state == s, lambda r, s=state: r.run.state == s)  # type: ignore[misc]
+        states.append(StateFigures(state, *of))
+    counts, figures = _figures(
+        counting, drawn, hours, lambda e: e.state != terms.rest, lambda r: r.run.state != terms.rest
+    )
+    cost, right = counting.cost(), counting.images()
+    worst, n_true = float(terms.costs.max()), counting.episodes(lambda _: True)
+    figures["flicker_per_hour"] = drawn.rate(counting.flicker(), hours)
+    figures["cost"] = drawn.mean(cost, n_true, worst=worst)
+    if not terms.at_end:
+        figures["time_cost"] = drawn.mean(counting.time_cost(), hours * SECONDS_PER_HOUR, worst=worst)
+    figures["agreement"] = drawn.share(*right)
+    return TrackEvaluation(
+        name,
+        terms.rest,
+        terms.asking,
+        "end" if terms.at_end else "start",
+        tuple(states),
+        counts,
+        figures,
+        float(cost.sum()),
+        _confusion(counting),
+        tuple(counting.outcomes),
+    )
+
+
+def _figures(
+    counting: Counting,
+    drawn: Resampling,
+    hours: Any,
+    episodes: Callable[[EpisodeOutcome], bool],
+    runs: Callable[[RunOutcome], bool],
+) -> tuple[dict[str, int], dict[str, Estimate]]:
+    true = counting.episodes(episodes)
+    hits = counting.episodes(lambda e: episodes(e) and e.how == "found")
+    right = counting.runs(lambda r: runs(r) and r.was == "found")
+    false = counting.runs(lambda r: runs(r) and r.was == "false")
+    seconds, frames, units = counting.delays(episodes)
+    figures = {
+        "recall": drawn.share(hits, true),
+        "precision": drawn.share(right, right + false),
+        "false_alarms_per_hour": drawn.rate(false, hours),
+    }
+    for name, values in (("delay_s", seconds), ("delay_frames", frames)):
+        figures[f"{name}_median"] = drawn.quantile(values, units, 0.5)
+        figures[f"{name}_p90"] = drawn.quantile(values, units, 0.9)
+    return _counts(counting, episodes, runs), figures
+
+
+def _counts(
+    counting: Counting, episodes: Callable[[EpisodeOutcome], bool], runs: Callable[[RunOutcome], bool]
+) -> dict[str, int]:
+    true = [e for one in counting.outcomes for e in one.episodes if episodes(e)]
+    how = Counter(e.how for e in true)
+    was = Counter(r.was for one in counting.outcomes for r in one.runs if runs(r))
+    return {
+        "n_true": len(true),
+        "n_found": how["found"],
+        "n_merged": how["merged"],
+        "n_missed": how["missed"],
+        "n_early": sum(e.early for e in true),
+        "n_late": sum(e.late for e in true),
+        "n_unseen": sum(not e.n_images for e in true),
+        "n_decided": was.total(),
+        "n_right": was["found"],
+        "n_repeated": was["repeated"],
+        "n_false": was["false"],
+        "n_asked": was["asked"],
+        "n_rest": was["rest"],
+    }
+
+
+def _confusion(counting: Counting) -> Confusion:
+    """True episodes by what they were and what was given; the last row holds what was decided besides, where nothing was."""
+    cells: Counter[tuple[str, str]] = Counter()
+    for one in counting.outcomes:
+        for e in one.episodes:
+            given = (
+                MERGED if e.how == "merged" else e.answer or (counting.terms.rest if counting.terms.at_end else NOTHING)
+            )
+            cells[e.state, given] += 1
+        for r in one.runs:
+            if r.besides:
+                cells[NO_EPISODE, r.run.state] += 1
+    states = counting.terms.states
+    rows = [name for name in (*states, NO_EPISODE) if any(row == name for row, _ in cells)]
+    columns = [name for name in (*states, MERGED, NOTHING) if any(column == name for _, column in cells)]
+    columns = [name for name in (*states, MERGED, NOTHING) if name in columns or name in rows]
+    return Confusion(tuple(rows), tuple(columns), tuple(tuple(cells[row, one] for one in columns) for row in rows))
+
+
+def _track_json(track: TrackEvaluation) -> dict[str, Any]:
+    return {
+        "rest": track.rest,
+        "asking": track.asking,
+        "delayFrom": track.delay_from,
+        "counts": dict(track.counts),
+        "figures": to_plain(dict(track.figures)),
+        "totalCost": round(track.total_cost, 8),
+        "states": {
+            one.state: {"counts": dict(one.counts), "figures": to_plain(dict(one.figures))} for one in track.states
+        },
+        "confusion": to_plain(track.confusion),
+        "sequences": [_sequence_json(one) for one in track.sequences],
+    }
+
+
+def _sequence_json(one: SequenceOutcome) -> dict[str, Any]:
+    return {
+        "sequence": one.name,
+        "start": round(one.start_s, 6),
+        "end": round(one.end_s, 6),
+        "images": len(one.seen_s),
+        "right": int(one.right.sum()),
+        "episodes": [to_plain(e) for e in one.episodes],
+        "decided": [
+            {"state": r.run.state, "start": round(r.run.begin_s, 6), "end": round(r.run.end_s, 6), "was": r.was}
+            for r in one.runs
+        ],
+        "flicker": [round(t, 6) for t in one.flicker_s],
+    }

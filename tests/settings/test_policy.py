@@ -60,7 +60,7 @@ def test_all_faults_with_their_lines(tmp_path: Path) -> None:
         "line 13: there is no 'half_life' in rules[1].if.all_of[0]",
         "did you mean 'half_life_s'?",
         "line 14: rules[1].if.all_of[1] is a condition with one of the keys confidence, margin, ood, predicted, unknown, "
-        "silent_s, trigger, vote, majority, any, every, max, mean, running, bayes, all_of, one_of, none_of, got 'unknow'",
+        "silent_s, trigger, vote, undecided, majority, any, every, max, mean, running, bayes, all_of, one_of, none_of, got 'unknow'",
         "line 2: there is no 'nam' in a policy",
         "did you mean 'name'?",
     ]
@@ -75,7 +75,7 @@ def test_all_faults_with_their_lines(tmp_path: Path) -> None:
      "window names one of last, seconds, episode and item, got last and seconds"),
     ("window: {last: 5}", "window: {}", "window names one of last, seconds, episode and item, got none"),
     ("window: {last: 5}", "window: {episode: {opens: {}, closes: {}}}",
-     "window.episode.closes must name gap_s, predicted, trigger or after_s: nothing would end an episode"),
+     "window.episode.closes must name gap_s, predicted, trigger, after_s or after_images: nothing would end an episode"),
     (", at_least: 3", "", "rules[0].if needs at_least (so many votes) or share (of the votes), one of them"),
     ("recency, half", "equal, half", "rules[1].if takes half_life_s with weights: recency, and only with these"),
     (", at_least: 0.7", "", "rules[1].if needs at_least or below: it would always hold"),

@@ -1,30 +1,40 @@
 """Figures over the images of a window: averages, votes and the update by Bayes' rule.
 
-All of them take observations oldest first and are exact about their edges: what no image supports is None, never 0.
+All of them take observations oldest first and are exact about their edges: what no image supports is None, never 0. A label
+comes as the `names` that count as it: itself, or the members of a group.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tellapart.records.observation import Observation
 
 _CERTAIN = 1e-6
 """Confidences are kept this far from 0 and 1: no single image is proof."""
+Names = tuple[str, ...]
 
 
-def confidence_in(one: Observation, label: str) -> float:
-    """Of an image; a label that its model does not know has none."""
-    return one.confidences.get(label, 0.0)
+def confidence_in(one: Observation, names: Names) -> float:
+    """Of an image: the sum over the names, 1 at most; a label that its model does not know has none."""
+    if len(names) == 1:
+        return one.confidences.get(names[0], 0.0)
+    return min(1.0, math.fsum(one.confidences.get(name, 0.0) for name in names))
 
 
-def answers(one: Observation, label: str, confidence: float | None) -> bool:
-    """Whether an image speaks for a label: by the model's own answer, or from a confidence on."""
+def answered(one: Observation, names: Names) -> bool:
+    """Whether the model's own answer is one of the names."""
     if one.unknown:
         return False
-    return label in one.predicted if confidence is None else confidence_in(one, label) >= confidence
+    return names[0] in one.predicted if len(names) == 1 else not set(names).isdisjoint(one.predicted)
+
+
+def answers(one: Observation, names: Names, confidence: float | None) -> bool:
+    """Whether an image speaks for a label: by the model's own answer, or from a confidence on."""
+    if confidence is None:
+        return answered(one, names)
+    return not one.unknown and rounded(confidence_in(one, names)) >= confidence
 
 
 def abstains(one: Observation, confidence: float | None) -> bool:
@@ -32,18 +42,24 @@ def abstains(one: Observation, confidence: float | None) -> bool:
     return one.unknown or (confidence is None and not one.predicted)
 
 
-def weighted_mean(observations: Sequence[Observation], label: str, weights: Sequence[float]) -> float | None:
+def rounded(figure: float) -> float:
+    """To nine decimals: an average of three times 0.6 is 0.6, though its sum in binary is not."""
+    return round(figure, 9)
+
+
+def weighted_mean(observations: Sequence[Observation], names: Names, weights: Sequence[float]) -> float | None:
     """Average confidence; None where nothing has weight."""
     total = math.fsum(weights)
     if total <= 0:
         return None
     pairs = zip(observations, weights, strict=True)
-    return math.fsum(confidence_in(one, label) * weight for one, weight in pairs) / total
+    return math.fsum(confidence_in(one, names) * weight for one, weight in pairs) / total
 
 
-def recency(observations: Sequence[Observation], now_s: float, half_life_s: float) -> list[float]:
-    """0.5 to the power of the age in half lives."""
-    return [0.5 ** (max(0.0, now_s - one.at_s) / half_life_s) for one in observations]
+def recency(observations: Sequence[Observation], half_life_s: float) -> list[float]:
+    """0.5 to the power of the age in half lives, where the newest image has age 0: an average is the same at any later time."""
+    newest_s = max((one.at_s for one in observations), default=0.0)
+    return [0.5 ** ((newest_s - one.at_s) / half_life_s) for one in observations]
 
 
 def view_weights(observations: Sequence[Observation], views: Mapping[str, float]) -> list[float]:
@@ -51,17 +67,17 @@ def view_weights(observations: Sequence[Observation], views: Mapping[str, float]
     return [views.get(one.view or "", 1.0) for one in observations]
 
 
-def running_average(observations: Sequence[Observation], label: str, alpha: float) -> float | None:
+def running_average(observations: Sequence[Observation], names: Names, alpha: float) -> float | None:
     """m = alpha · newest + (1 - alpha) · m, beginning with the oldest; None without images."""
     average: float | None = None
     for one in observations:
-        value = confidence_in(one, label)
+        value = confidence_in(one, names)
         average = value if average is None else alpha * value + (1 - alpha) * average
     return average
 
 
 def posterior(
-    observations: Sequence[Observation], label: str, *, prior: float, trained_at: float, independence: float
+    observations: Sequence[Observation], names: Names, *, prior: float, trained_at: float, independence: float
 ) -> float | None:
     """Probability of a label after all images: prior odds times the likelihood ratio of each, tempered by `independence`.
 
@@ -71,25 +87,44 @@ def posterior(
     if not observations:
         return None
     assumed = _log_odds(trained_at)
-    news = math.fsum(_log_odds(confidence_in(one, label)) - assumed for one in observations)
+    said = (min(max(confidence_in(one, names), _CERTAIN), 1 - _CERTAIN) for one in observations)
+    news = math.fsum(_log_odds(p) - assumed for p in said)
     return 1 / (1 + math.exp(-max(-700.0, min(700.0, _log_odds(prior) + independence * news))))
 
 
-def majority(observations: Sequence[Observation], *, latest_breaks_ties: bool) -> tuple[str | None, Counter[str]]:
-    """The label that most images answer, None where two have the most; and the votes by label."""
-    votes = Counter(label for one in observations if not one.unknown for label in one.predicted)
+def votes_by_label(observations: Sequence[Observation], names: Names, label: str) -> dict[str, int]:
+    """How many images answer each label; an image has one vote for `label`, which the names count as."""
+    votes: dict[str, int] = {}
+    for one in observations:
+        for voted in _voted(one, names, label):
+            votes[voted] = votes.get(voted, 0) + 1
+    return votes
+
+
+def leader(
+    observations: Sequence[Observation], names: Names, label: str, votes: Mapping[str, int], *, latest_breaks_ties: bool
+) -> str | None:
+    """The label with the most votes; None where two have the most."""
     most = max(votes.values(), default=0)
-    leaders = {label for label, n in votes.items() if n == most}
+    leaders = {name for name, n in votes.items() if n == most}
     if len(leaders) == 1:
-        return leaders.pop(), votes
+        return leaders.pop()
     if latest_breaks_ties:
         for one in reversed(observations):
-            found = [label for label in one.predicted if label in leaders and not one.unknown]
+            found = leaders.intersection(_voted(one, names, label))
             if len(found) == 1:
-                return found[0], votes
-    return None, votes
+                return found.pop()
+    return None
+
+
+def _voted(one: Observation, names: Names, label: str) -> Sequence[str]:
+    """What an image has a vote for, each once."""
+    if one.unknown:
+        return ()
+    if len(names) == 1:
+        return one.predicted
+    return tuple({label if name in names else name for name in one.predicted})
 
 
 def _log_odds(p: float) -> float:
-    p = min(max(p, _CERTAIN), 1 - _CERTAIN)
     return math.log(p / (1 - p))

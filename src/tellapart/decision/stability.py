@@ -11,7 +11,8 @@ class Stability:
     """The state in force. `rules` finds a state at each instant, `settle` says which one holds.
 
     A state is entered when it was found `enter` times in a row, when the one in force has lasted its `hold_s`, and when its
-    own `cool_down_s` since it was left is over. The first state of all is entered at once.
+    own `cool_down_s` since it was left is over. The first state of all is entered at once. Finding the state in force ends a
+    row of others; so does another find among them.
     """
 
     rules: Any
@@ -31,9 +32,16 @@ class Stability:
         self.rival = found
         if self.state is not None and not self._may_enter(found, now_s):
             return False
+        return self.enter(found, now_s)
+
+    def enter(self, found: str, now_s: float) -> bool:
+        """The state comes into force whatever the rules say; whether it is another one than before."""
+        self.rival, self.times = None, 0
+        if found == self.state:
+            return False
         if self.state is not None:
             self.left_s[self.state] = now_s
-        self.state, self.since_s, self.rival, self.times = found, now_s, None, 0
+        self.state, self.since_s = found, now_s
         return True
 
     def why_not(self, now_s: float) -> str:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tellapart.records.observation import Observation
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Why(NamedTuple):
     """`because` is a clause such as "3 of 5 images vote for 'defect', 3 needed"; `evidence` the ids it rests on."""
 
-    holds: bool
     because: str
     evidence: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        return self.holds
+
+class Verdict(NamedTuple):
+    """`why` is asked while the images are still those of the verdict, and only for the rule that gives a state: putting
+    reasons into words takes longer than finding them."""
+
+    holds: bool
+    why: Callable[[], Why]
 
 
-def joined(parts: Iterable[Verdict], word: str) -> tuple[str, tuple[str, ...]]:
+def why(because: str, images: Sequence[Observation] = ()) -> Why:
+    """A reason that rests on images, each named once."""
+    return Why(because, tuple(dict.fromkeys([one.id for one in images])))
+
+
+def joined(parts: Sequence[Verdict]) -> Why:
     """The reasons of several verdicts as one clause, and their evidence, each id once."""
-    parts = tuple(parts)
-    evidence = tuple(dict.fromkeys(one for part in parts for one in part.evidence))
-    return f" {word} ".join(part.because for part in parts), evidence
+    reasons = [part.why() for part in parts]
+    evidence = tuple(dict.fromkeys([one for reason in reasons for one in reason.evidence]))
+    return Why(" and ".join(reason.because for reason in reasons), evidence)

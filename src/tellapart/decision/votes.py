@@ -1,0 +1,93 @@
+"""Conditions that count images: votes, the majority, one, all, and those without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tellapart.decision import figures
+from tellapart.decision.figures import Names
+from tellapart.decision.verdict import Verdict, Why, why
+from tellapart.decision.view import View
+from tellapart.records.observation import Observation
+
+
+def vote(one: Any, names: Names, view: View) -> Verdict:
+    """So many votes, or such a share of them."""
+    images = view.of(one.input)
+    voters = [i for i in images if one.abstain == "count" or not figures.abstains(i, one.confidence)]
+    votes = [i for i in voters if figures.answers(i, names, one.confidence)]
+
+    def because() -> Why:
+        return why(f"{len(votes)} of {len(voters)} images vote for {one.vote!r}, {_wanted(one)}", votes or voters)
+
+    return of_enough(one, voters, Verdict(_enough(one, votes, voters), because))
+
+
+def undecided(one: Any, _: Names, view: View) -> Verdict:
+    """So many images without an answer, or such a share of all."""
+    images = view.of(one.input)
+    found = [i for i in images if i.abstains]
+
+    def because() -> Why:
+        return why(f"{len(found)} of {len(images)} images have no answer, {_wanted(one)}", found or images)
+
+    return of_enough(one, images, Verdict(_enough(one, found, images), because))
+
+
+def majority(one: Any, names: Names, view: View) -> Verdict:
+    """More images answer the label than any other."""
+    images, label = view.of(one.input), one.majority
+    votes = figures.votes_by_label(images, names, label)
+    most = max(votes.values(), default=0)
+    ahead = votes.get(label) == most and (
+        figures.leader(images, names, label, votes, latest_breaks_ties=one.tie == "latest") == label
+    )
+    voters = images if one.of is None else [i for i in images if not i.abstains]
+    return of_enough(one, voters, Verdict(ahead, lambda: _tally(images, names, votes)))
+
+
+def one_positive(one: Any, names: Names, view: View) -> Verdict:
+    """One image is enough."""
+    images = view.of(one.input)
+    found = [i for i in images if figures.answers(i, names, one.confidence)]
+
+    def because() -> Why:
+        return why(f"{len(found)} of {len(images)} images show {one.any!r}, one is enough", found or images)
+
+    return of_enough(one, images, Verdict(bool(found), because))
+
+
+def every(one: Any, names: Names, view: View) -> Verdict:
+    """All images; there must be one."""
+    images = view.of(one.input)
+    found = [i for i in images if figures.answers(i, names, one.confidence)]
+
+    def because() -> Why:
+        return why(f"{len(found)} of {len(images)} images show {one.every!r}, all must", images)
+
+    return of_enough(one, images, Verdict(bool(images) and len(found) == len(images), because))
+
+
+def of_enough(one: Any, images: Sequence[Observation], verdict: Verdict) -> Verdict:
+    """The verdict, unless fewer images count than the condition asks for."""
+    if one.of is None or len(images) >= one.of:
+        return verdict
+    return Verdict(False, lambda: why(f"{len(images)} images count so far, {one.of} needed", images))
+
+
+def _tally(images: Sequence[Observation], names: Names, votes: Mapping[str, int]) -> Why:
+    told = ", ".join(f"{label!r} {n}" for label, n in sorted(votes.items(), key=lambda pair: (-pair[1], pair[0])))
+    voting = [i for i in images if figures.answered(i, names)]
+    return why(f"the votes are {told or 'none'}", voting or [i for i in images if not i.abstains])
+
+
+def _enough(one: Any, found: Sequence[Observation], of: Sequence[Observation]) -> bool:
+    if one.share is None:
+        return len(found) >= int(one.at_least)
+    # A quotient, not a product: 0.07 * 100 is above 7 in binary, 7 / 100 is what 0.07 is read as.
+    return bool(of) and len(found) / len(of) >= float(one.share)
+
+
+def _wanted(one: Any) -> str:
+    return f"{one.at_least} needed" if one.share is None else f"{one.share:.0%} needed"

@@ -64,7 +64,8 @@ def _names(stream: Stream) -> Iterator[Fault]:
 def _cameras(stream: Stream, policies: dict[str, Policy | str]) -> Iterator[Fault]:
     for name, camera in stream.cameras.items():
         path: Path = ("cameras", name)
-        yield from _sample(camera.sample, stream, (*path, "sample"))
+        if camera.sample is not None:
+            yield from _sample(camera.sample, stream, (*path, "sample"))
         yield from _model(camera.model, stream, (*path, "model"))
         yield from _alone(camera.policy, policies, (*path, "policy"))
         if not camera.regions and camera.model is None and len(stream.models) > 1:

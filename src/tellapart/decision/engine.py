@@ -75,18 +75,21 @@ class Engine:
         return found
 
     def _instant(self, ordered: Sequence[Observation]) -> float:
+        at_s = ordered[0].at_s if ordered else math.nan
+        one_instant = True
         for one in ordered:
+            one_instant = one_instant and one.at_s == at_s
             if one.input not in self._inputs:
-                known = ", ".join(map(repr, self._inputs))
+                inputs = ", ".join(map(repr, self._inputs))
                 raise SpecError(
-                    Reason.BAD_POLICY, f"the policy {self._identity} has no input {one.input!r}, its inputs are {known}"
+                    Reason.BAD_POLICY,
+                    f"the policy {self._identity} has no input {one.input!r}, its inputs are {inputs}",
                 )
-        times = {one.at_s for one in ordered}
-        at_s = min(times, default=math.nan)
-        if len(times) != 1 or not self._now_s <= at_s < math.inf:
+        if not one_instant or not self._now_s <= at_s < math.inf:
+            times = sorted({one.at_s for one in ordered})
             raise SpecError(
                 Reason.BAD_POLICY,
-                f"images are decided on one instant after the other, got times {sorted(times)} after {self._now_s:g}; "
+                f"images are decided on one instant after the other, got times {times} after {self._now_s:g}; "
                 "sort them by the time of capture",
             )
         return at_s
@@ -103,7 +106,8 @@ class Engine:
             ended,
             *found.evidence,
         ]
-        models = tuple(dict.fromkeys([one.model_id for one in found.images if one.model_id]))
+        models = {one.model_id for one in found.images}
+        models.discard("")
         return Decision(
             sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16],
             found.at_s,
@@ -115,7 +119,7 @@ class Engine:
             found.because,
             found.evidence,
             self._identity,
-            models,
+            tuple(sorted(models)),
             found.episode,
             found.final,
             self._subject,

@@ -95,9 +95,11 @@ def posterior(
 def votes_by_label(observations: Sequence[Observation], names: Names, label: str) -> dict[str, int]:
     """How many images answer each label; an image has one vote for `label`, which the names count as."""
     votes: dict[str, int] = {}
+    grouped = len(names) > 1
     for one in observations:
-        for voted in _voted(one, names, label):
-            votes[voted] = votes.get(voted, 0) + 1
+        if not one.unknown:
+            for voted in _voted(one, names, label) if grouped else one.predicted:
+                votes[voted] = votes.get(voted, 0) + 1
     return votes
 
 
@@ -105,11 +107,12 @@ def leader(
     observations: Sequence[Observation], names: Names, label: str, votes: Mapping[str, int], *, latest_breaks_ties: bool
 ) -> str | None:
     """The label with the most votes; None where two have the most."""
-    most = max(votes.values(), default=0)
-    leaders = {name for name, n in votes.items() if n == most}
-    if len(leaders) == 1:
-        return leaders.pop()
+    counts = list(votes.values())
+    most = max(counts, default=0)
+    if counts.count(most) == 1:
+        return next(name for name, n in votes.items() if n == most)
     if latest_breaks_ties:
+        leaders = {name for name, n in votes.items() if n == most}
         for one in reversed(observations):
             found = leaders.intersection(_voted(one, names, label))
             if len(found) == 1:

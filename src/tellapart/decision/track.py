@@ -47,6 +47,8 @@ class TrackRun:
         self._track, self._inputs = track, inputs
         self._rules, self._stability = Rules(track.rules, groups), Stability(track.stable)
         self._silent = self._rules.silences()
+        # Then the next instant need not be looked for with every image.
+        self._needs_images = not self._silent and window.seconds is None and window.episode is None
         self._recent = Recent(inputs, window.last, window.seconds)
         self._episodes = (
             Episodes(inputs, window.episode.opens, window.episode.closes, groups) if window.episode else None
@@ -73,11 +75,10 @@ class TrackRun:
 
     def wake(self) -> float | None:
         """The next instant at which time alone may change something; None where only an image can."""
-        found = None
-        for due in (self._stability.due(), self._due(), *self._silences()):
-            if due is not None and due > self._looked_s and (found is None or due < found):
-                found = due
-        return found
+        if self._needs_images and self._stability.rival is None:
+            return None
+        dues = (self._stability.due(), self._due(), *self._silences())
+        return min((due for due in dues if due is not None and due > self._looked_s), default=None)
 
     def woken(self, at_s: float) -> list[Found]:
         """Look again at an instant that `wake` named: what changed, and episodes that ended."""
@@ -176,7 +177,7 @@ class TrackRun:
         (because, evidence), current = verdict.why(), self._stability.state or state
         if state != current and self._told is not None:
             rule, because = self._told.rule, f"{self._told.because}; {self._stability.why_not(at_s)}"
-        seen = [one for of in images.values() for one in of]
+        seen = [one for of in images.values() for one in of] if len(images) != 1 else next(iter(images.values()))
         evidence = evidence or tuple(dict.fromkeys([one.id for one in seen]))
         if len(evidence) < len(seen):
             known = set(evidence)

@@ -39,12 +39,9 @@ def majority(one: Any, names: Names, view: View) -> Verdict:
     """More images answer the label than any other."""
     images, label = view.of(one.input), one.majority
     votes = figures.votes_by_label(images, names, label)
-    most = max(votes.values(), default=0)
-    ahead = votes.get(label) == most and (
-        figures.leader(images, names, label, votes, latest_breaks_ties=one.tie == "latest") == label
-    )
-    voters = images if one.of is None else [i for i in images if not i.abstains]
-    return of_enough(one, voters, Verdict(ahead, lambda: _tally(images, names, votes)))
+    ahead = figures.leader(images, names, label, votes, latest_breaks_ties=one.tie == "latest") == label
+    verdict = Verdict(ahead, lambda: _tally(images, names, votes))
+    return verdict if one.of is None else of_enough(one, [i for i in images if not i.abstains], verdict)
 
 
 def one_positive(one: Any, names: Names, view: View) -> Verdict:
@@ -77,7 +74,7 @@ def of_enough(one: Any, images: Sequence[Observation], verdict: Verdict) -> Verd
 
 
 def _tally(images: Sequence[Observation], names: Names, votes: Mapping[str, int]) -> Why:
-    told = ", ".join(f"{label!r} {n}" for label, n in sorted(votes.items(), key=lambda pair: (-pair[1], pair[0])))
+    told = ", ".join([f"{label!r} {-n}" for n, label in sorted([(-n, label) for label, n in votes.items()])])
     voting = [i for i in images if figures.answered(i, names)]
     return why(f"the votes are {told or 'none'}", voting or [i for i in images if not i.abstains])
 

@@ -250,3 +250,15 @@ def test_an_image_that_the_network_cannot_digest_is_refused_alone(n: int) -> Non
 def test_a_network_that_fails_on_everything_ends_the_run() -> None:
     with pytest.raises(BackboneError):
         run(replace(pipeline(), backbone=Moody(-1)), jobs(["10", "20"]))
+
+
+def test_pixels_are_cut_as_files_are() -> None:
+    spec = PreprocessSpec.parse("decode(background=#090909)|upright|roi(0.5,0,1,1)|fit(8)")
+    line = Pipeline(spec, tiny_backbone(), read_level, workers=1)
+    pixels = class_picture(1, 1, 32)
+    corner = Roi(((0.0, 0.0), (0.9, 0.1), (0.2, 0.8)))
+    for roi in (None, corner):
+        file, array = run(line, [Job("a", png_bytes(pixels), roi), Job("b", RgbImage(pixels, (32, 32)), roi)])
+        assert isinstance(file, Embedded)
+        assert isinstance(array, Embedded)
+        np.testing.assert_array_equal(file.embedding, array.embedding)

@@ -113,14 +113,18 @@ class Pipeline:
             return job
         try:
             if isinstance(job.source, RgbImage):
-                image = crop(job.source, job.roi) if job.roi else job.source
-                return self._from_image(job, "", image)
+                return self._from_image(job, "", self._region(job.source, job.roi))
             data = self.read(job.source) if isinstance(job.source, str) else job.source
             identity = sha256(data).hexdigest()
             found = self.known(identity, job) if self.known else None
             return found or self._from_bytes(job, identity, data)
         except ImageError as error:
             return Refusal.of(job.uri, error)
+
+    def _region(self, image: RgbImage, roi: Roi | None) -> RgbImage:
+        """As `PreprocessSpec.load` cuts it out of a file."""
+        roi = roi or self.spec.roi
+        return crop(image, roi, background=self.spec.background) if roi else image
 
     def _from_bytes(self, job: Job, identity: str, data: bytes) -> _Prepared:
         if self.observe is None:

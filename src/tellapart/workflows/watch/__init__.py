@@ -1,0 +1,1 @@
+"""Cameras in, decisions out: what `tellapart watch` does."""

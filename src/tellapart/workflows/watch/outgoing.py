@@ -1,0 +1,160 @@
+"""Where decisions go: recording, journal, sinks and whoever listens. What fails is counted, told, and tried again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.records.decision import Decision
+from tellapart.settings.policy_file import identity
+from tellapart.streams.event import Event
+from tellapart.streams.health import CameraChange
+from tellapart.streams.journal import Journal
+from tellapart.streams.recorder import Recorder
+from tellapart.streams.sinks import open_sinks
+from tellapart.workflows.watch.analyst import Answered
+from tellapart.workflows.watch.plan import Plan, Ruling
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class Channel:
+    """One place that things go to, with what became of it. `is_failing` is about the last attempt."""
+
+    name: str
+    n_failed: int = 0
+    is_failing: bool = False
+    message: str = ""
+
+    def attempt(self, action: Callable[..., object], *values: Any) -> None:
+        """Do it; whatever goes wrong is counted, and nothing is raised."""
+        try:
+            action(*values)
+        except Exception as error:  # noqa: BLE001  no sink may end a stream
+            self.n_failed += 1
+            self.is_failing, self.message = True, str(error) or type(error).__name__
+        else:
+            self.is_failing = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"name": self.name, "failing": self.is_failing, "failed": self.n_failed, "message": self.message}
+
+
+class Outgoing:
+    """All of it, from one thread. `keep` False keeps and sends nothing: only the listener hears."""
+
+    def __init__(self, plan: Plan, listener: Listener | None = None, *, keep: bool = True) -> None:
+        """Takes the stream's folder for itself.
+
+        Raises:
+            StreamError: `stream_in_use`, or `sink_failed` where the folder cannot be written.
+            SpecError: `bad_stream` for a sink that cannot be.
+        """
+        self._name, self._listener = plan.stream.name, listener
+        folder = Path(plan.stream.folder or f"{plan.stream.name}.watch")
+        self._journal: Journal | None = None
+        self._recorder: Recorder | None = None
+        self._sinks: tuple[Any, ...] = ()
+        if keep:
+            self._sinks = open_sinks(plan.stream.sinks, plan.stream.name, folder)
+            self._journal = Journal(folder)
+            self._recorder = Recorder(
+                folder, plan.stream.record, cameras=_cameras_of(plan.rulings), reach_s=reach_s(plan)
+            )
+        self._keeping, self._writing = Channel("recording"), Channel("journal")
+        self._sending = [Channel(sink.name) for sink in self._sinks]
+        for ruling in plan.rulings:
+            self._keep_policy(ruling)
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """Everything that may fail."""
+        kept = [self._keeping, self._writing] if self._journal is not None else []
+        return (*kept, *self._sending)
+
+    def recorded(self) -> dict[str, Any] | None:
+        """What the recorder counts; None where nothing is recorded."""
+        return self._recorder.counts.to_json() if self._recorder is not None else None
+
+    def saw(self, answered: Answered) -> None:
+        """A frame was answered, or refused."""
+        if self._recorder is not None:
+            self._keeping.attempt(self._recorder.saw, answered.frame, answered.seen)
+
+    def decided(self, decision: Decision) -> None:
+        """A decision was made, whether it changes anything or not."""
+        recorder = self._recorder
+        if recorder is not None and self._journal is not None and (decision.changed or decision.final):
+            self._keeping.attempt(recorder.decided, decision)
+            self._writing.attempt(self._journal.decided, decision, recorder.behind(decision))
+        if self._sinks or self._listener:
+            evidence = (lambda: recorder.evidence(decision)) if recorder is not None else tuple
+            self._send(Event(self._name, decision.at_s, decision=decision, evidence=evidence))
+
+    def camera(self, change: CameraChange) -> None:
+        """A camera changed its state."""
+        if self._journal is not None:
+            self._writing.attempt(self._journal.camera, change)
+        self._send(Event(self._name, change.at_s, camera=change))
+
+    def tick(self, now_s: float) -> None:
+        """Time goes by."""
+        if self._recorder is not None:
+            self._keeping.attempt(self._recorder.tick, now_s)
+
+    def close(self) -> None:
+        """Write what waits, and let go of everything; may be called twice."""
+        for channel, sink in zip(self._sending, self._sinks, strict=True):
+            _closed(channel, sink.close)
+        if self._recorder is not None:
+            _closed(self._keeping, self._recorder.close)
+        if self._journal is not None:
+            _closed(self._writing, self._journal.close)
+
+    def _send(self, event: Event) -> None:
+        for channel, sink in zip(self._sending, self._sinks, strict=True):
+            channel.attempt(sink.emit, event)
+        if self._listener is not None:
+            self._listener(event)
+
+    def _keep_policy(self, ruling: Ruling) -> None:
+        if self._journal is None:
+            return
+        text = ""
+        if ruling.file:
+            with suppress(OSError, ValueError):
+                text = Path(ruling.file).read_text(encoding="utf-8-sig")
+        text = text or _as_text(ruling)
+        self._writing.attempt(self._journal.keep_policy, identity(ruling.policy), text)
+
+
+def reach_s(plan: Plan) -> float:
+    """The longest window in seconds of any policy: so far back decisions look."""
+    windows = [track.window for ruling in plan.rulings for track in ruling.policy.tracks.values()]
+    return max((window.seconds for window in windows if window.seconds), default=0.0)
+
+
+def _closed(channel: Channel, close: Callable[[], None]) -> None:
+    """Closing is one more attempt, and a good one says nothing about those before."""
+    failing = channel.is_failing
+    channel.attempt(close)
+    channel.is_failing = channel.is_failing or failing
+
+
+def _cameras_of(rulings: Iterable[Ruling]) -> dict[str, tuple[str, ...]]:
+    return {
+        ruling.subject: tuple(dict.fromkeys(look.partition("/")[0] for look in ruling.inputs.values()))
+        for ruling in rulings
+    }
+
+
+def _as_text(ruling: Ruling) -> str:
+    """A policy that stands in no file, as one: JSON is YAML."""
+    value = ruling.policy.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

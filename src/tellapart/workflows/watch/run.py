@@ -1,0 +1,253 @@
+"""The loop: frames in, decisions out, until the cameras have ended or somebody wants it to.
+
+One thread waits for frames, decides and passes on; worker threads look (`Analyst`). Nothing that comes from outside ends
+it: not a camera, an image, a model or a full disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from tellapart import __version__
+from tellapart.records.decision import Decision
+from tellapart.settings.stream_paths import is_file
+from tellapart.settings.stream_secrets import hidden
+from tellapart.streams.health import CameraHealth
+from tellapart.streams.protocol import CameraSet
+from tellapart.workflows.watch.analyst import Analyst, Answered, Looker
+from tellapart.workflows.watch.desk import Backlogs, Desk, Moment
+from tellapart.workflows.watch.health import Lags, ModelHealth, State, StreamHealth, memory_bytes
+from tellapart.workflows.watch.health_file import HealthFile
+from tellapart.workflows.watch.outgoing import Channel, Outgoing
+from tellapart.workflows.watch.plan import Plan
+from tellapart.workflows.watch.result import WatchResult
+
+View = Callable[[StreamHealth], None]
+
+IDLE_S = 0.1
+"""How long to wait for images when there is nothing to do."""
+BUSY_S = 0.01
+"""How long to wait for images while others are looked at: their answers must not wait."""
+LOOK_EVERY_S = 0.25
+"""How often a live view is drawn."""
+FINISH_S = 3.0
+"""How long images that were taken already may take to be answered, once somebody wants the end."""
+
+
+class Run:
+    """A stream at work. `run` may be called once."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cameras: CameraSet,
+        look: Looker,
+        outgoing: Outgoing,
+        *,
+        models: Mapping[str, str],
+        workers: int,
+        health_folder: Path | None = None,
+        view: View | None = None,
+        is_live: bool = True,
+    ) -> None:
+        """`models` are the ids of the models by their names; `health_folder` None writes no health file.
+
+        `is_live` False measures no lag: images of a recording were taken long ago.
+        """
+        self._plan, self._cameras, self._out, self._view = plan, cameras, outgoing, view
+        self._secrets = plan.stream.secrets
+        self._analyst, self._desk = Analyst(look, workers), Desk(plan.seats())
+        files = [name for name, one in plan.stream.cameras.items() if is_file(one)]
+        self._started_real_s, self._started_s = time.monotonic(), time.time()
+        self._backlogs = Backlogs(files, self._started_real_s)
+        self._marks: deque[tuple[int, Moment]] = deque()
+        self._models = {name: ModelHealth(name, model_id) for name, model_id in models.items()}
+        self._refused: Counter[str] = Counter()
+        self._entered: Counter[tuple[str, str, str]] = Counter()
+        self._n_frames, self._lags = 0, Lags()
+        timed = (name for name, one in plan.stream.cameras.items() if not is_file(one) or Path(one.source).is_dir())
+        self._timed = frozenset(timed if is_live else ())
+        self._state: State = "running"
+        self._message = ""
+        self._health_file = HealthFile(health_folder) if health_folder is not None else None
+        self._health_written = Channel("health file")
+        self._drawn_s = self._ticked_s = float("-inf")
+
+    def run(self, until: Callable[[], bool] | None = None) -> WatchResult:
+        """Until `until` says so, or the cameras have ended; it is asked ten times a second at least."""
+        ended: State = "failed"
+        try:
+            while not (until is not None and until()) and not self._is_over():
+                self._turn()
+            self._finish()
+            ended = "stopped"
+        except BaseException as error:
+            self._message = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._end(ended)
+        return self._result()
+
+    def _is_over(self) -> bool:
+        return self._cameras.ended and self._analyst.n_out == self._analyst.n_taken
+
+    def _turn(self) -> None:
+        if self._analyst.is_hungry and not self._cameras.ended:
+            busy = self._analyst.n_out < self._analyst.n_taken
+            frames = self._cameras.wait(BUSY_S if busy else IDLE_S)
+            real_s = time.monotonic()
+            self._backlogs.note(frames, real_s)
+            self._analyst.submit(frames)
+            self._mark(self._backlogs.moment(self._cameras.now_s(), real_s))
+        else:
+            self._analyst.wait(IDLE_S)
+        self._take(self._analyst.ready())
+        self._now_and_then()
+
+    def _mark(self, moment: Moment) -> None:
+        """This moment counts once everything that was taken before it is answered."""
+        if self._marks and self._marks[-1][0] == self._analyst.n_taken:
+            self._marks.pop()
+        self._marks.append((self._analyst.n_taken, moment))
+
+    def _take(self, answers: Iterable[Answered]) -> None:
+        taken = self._analyst.n_out
+        answers = list(answers)
+        before = taken - len(answers)
+        self._reach(before)
+        for number, answered in enumerate(answers, before + 1):
+            self._count(answered)
+            self._out.saw(answered)
+            self._tell(self._desk.hear(seen.observation for seen in answered.seen))
+            if answered.frame.camera in self._timed:
+                self._lags.add(self._cameras.now_s() - answered.frame.at_s)
+            self._reach(number)
+
+    def _reach(self, n_out: int) -> None:
+        """Every moment before which all is answered."""
+        while self._marks and self._marks[0][0] <= n_out:
+            self._tell(self._desk.tick(self._marks.popleft()[1]))
+
+    def _count(self, answered: Answered) -> None:
+        self._n_frames += 1
+        if answered.refused:
+            self._refused[answered.frame.camera] += 1
+        for seen in answered.seen:
+            name = self._looked_by(answered.frame.camera, seen.observation.input)
+            self._models[name] = dataclasses.replace(self._models[name], n_answered=self._models[name].n_answered + 1)
+        for name, message in answered.failed:
+            known = self._models[name]
+            self._models[name] = dataclasses.replace(known, n_failed=known.n_failed + 1, message=self._safe(message))
+
+    def _looked_by(self, camera: str, look: str) -> str:
+        return next(one.model for one in self._plan.looks[camera] if one.name == look)
+
+    def _tell(self, decisions: Iterable[Decision]) -> None:
+        for one in decisions:
+            if one.changed or one.final:
+                self._entered[one.subject, one.track, one.state] += 1
+                self._changed()
+            self._out.decided(one)
+
+    def _now_and_then(self) -> None:
+        for change in self._cameras.changes():
+            self._out.camera(dataclasses.replace(change, message=self._safe(change.message)))
+            self._changed()
+        real_s = time.monotonic()
+        if real_s - self._ticked_s >= 1.0:
+            self._ticked_s = real_s
+            self._out.tick(self._cameras.now_s())
+        if self._health_file is not None and self._health_file.is_due(real_s):
+            self._health_written.attempt(self._health_file.write, self.health(), real_s)
+        if self._view is not None and real_s - self._drawn_s >= LOOK_EVERY_S:
+            self._drawn_s = real_s
+            self._view(self.health())
+
+    def _changed(self) -> None:
+        if self._health_file is not None:
+            self._health_file.changed()
+
+    def _finish(self) -> None:
+        """What was taken is answered, what waits is decided, episodes under way end."""
+        self._state = "stopping"
+        self._cameras.stop()
+        self._take(self._analyst.finish(FINISH_S))
+        self._tell(self._desk.close())
+        self._now_and_then()
+
+    def _end(self, state: State) -> None:
+        """Let go of everything, however it ended."""
+        self._state = state
+        self._cameras.stop()
+        self._analyst.stop()
+        self._out.close()
+        if self._health_file is not None:
+            self._health_written.attempt(self._health_file.write, self.health(), time.monotonic())
+        if self._view is not None and state == "stopped":
+            self._view(self.health())
+
+    def health(self) -> StreamHealth:
+        """How everything does now."""
+        channels = [*self._out.channels, *([self._health_written] if self._health_file is not None else [])]
+        return StreamHealth(
+            stream=self._plan.stream.name,
+            state=self._state,
+            pid=os.getpid(),
+            version=__version__,
+            at_s=self._started_s + time.monotonic() - self._started_real_s,
+            started_s=self._started_s,
+            now_s=self._cameras.now_s(),
+            cameras=self._camera_health(),
+            models=tuple(self._models.values()),
+            decisions=tuple(one for seat in self._desk.seats for one in seat.latest.values()),
+            channels=tuple({**one.to_json(), "message": self._safe(one.message)} for one in channels),
+            n_frames=self._n_frames,
+            n_refused=sum(self._refused.values()),
+            n_late=self._desk.n_late,
+            lag_p50_s=self._lags.at(0.5),
+            lag_p99_s=self._lags.at(0.99),
+            memory_bytes=memory_bytes(),
+            recording=self._out.recorded(),
+            message=self._safe(self._message),
+            waiting=self._analyst.n_taken - self._analyst.n_out,
+        )
+
+    def _camera_health(self) -> dict[str, CameraHealth]:
+        """In the order of the file; images that no model could use count as refused here."""
+        found = self._cameras.health()
+        order = [*(name for name in self._plan.stream.cameras if name in found), *found]
+        return {
+            name: dataclasses.replace(
+                found[name],
+                n_refused=found[name].n_refused + self._refused[name],
+                message=self._safe(found[name].message),
+            )
+            for name in dict.fromkeys(order)
+        }
+
+    def _result(self) -> WatchResult:
+        failed = [one for one in (*self._out.channels, self._health_written) if one.n_failed]
+        messages = [f"{one.name}: {self._safe(one.message)}" for one in failed]
+        messages += [f"model {one.name}: {one.message}" for one in self._models.values() if one.n_failed]
+        return WatchResult(
+            stream=self._plan.stream.name,
+            seconds=time.monotonic() - self._started_real_s,
+            n_frames=self._n_frames,
+            n_refused=sum(self._refused.values()),
+            n_failed=sum(one.n_failed for one in self._models.values()),
+            n_late=self._desk.n_late,
+            cameras=self._camera_health(),
+            decisions=dict(self._entered),
+            failures={one.name: one.n_failed for one in failed},
+            messages=messages,
+            lag_p50_s=self._lags.at(0.5),
+            lag_p99_s=self._lags.at(0.99),
+        )
+
+    def _safe(self, text: str) -> str:
+        return hidden(text, self._secrets)

@@ -180,7 +180,7 @@ class Counting:
         return right, n
 
     def cost(self) -> Floats:
-        """What answers to true episodes cost, and false alarms besides; a merged one costs as if nothing was decided."""
+        """What the confusion matrix costs: a merged episode as one left at rest, and what was decided besides as at rest."""
         total = np.zeros(self.units.n)
         for k, one in enumerate(self.outcomes):
             for e in one.episodes:
@@ -188,7 +188,7 @@ class Counting:
                 total[self.units.at(k, e.start_s)] += self.terms.cost(e.state, answer)
             for r in one.runs:
                 if r.besides:
-                    total[self.units.at(k, r.run.begin_s)] += self.terms.cost(r.actual, r.run.state)
+                    total[self.units.at(k, r.run.begin_s)] += self.terms.cost(self.terms.rest, r.run.state)
         return total
 
     def time_cost(self) -> Floats:

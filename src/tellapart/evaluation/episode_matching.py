@@ -101,7 +101,8 @@ class _Matching:
     def _not_found(self, run: Run, at_rest: bool) -> str:
         if run.state == self._terms.asking:
             return "asked"
-        return "rest" if at_rest and run.state == self._terms.rest else "false"
+        harmless = run.state == self._terms.rest and (at_rest or not self._terms.rest_named)
+        return "rest" if harmless else "false"
 
     def _near(self, run: Run) -> Sequence[int]:
         """Stretches that a run may belong to: those it overlaps, and those before it that it may be late for."""
@@ -197,7 +198,7 @@ def _flicker(outcomes: Sequence[RunOutcome], labelled: Labelled) -> list[float]:
         if before.run.state == one.run.state or one.was == "found":
             continue
         stretch = labelled.stretches[labelled.stretch_at(one.run.begin_s)]
-        again = left_s.get(one.run.state, float("-inf")) > stretch.start_s and before.was != "found"
+        again = left_s.get(one.run.state, float("-inf")) >= stretch.start_s and before.was != "found"
         if stretch.state != one.run.state or again:
             times.append(one.run.begin_s)
     return times

@@ -48,9 +48,10 @@ class Stretch:
 class Terms:
     """How one track is judged.
 
-    `rest` is true where nothing is labelled. `asking` is the fallback where the truth never names it: no answer rather than a
-    wrong one. `unscored` is the state between parts, no episode of its own. `at_end`: it decides when a part has left.
-    `late_s` is how long after a true episode a state may still come. `costs` (n, n) by actual and decided state.
+    `rest` is true where nothing is labelled; `rest_named` where it is labelled as well. `asking` is the fallback where the
+    truth never names it: no answer rather than a wrong one. `unscored` is the state between parts, no episode of its own.
+    `at_end`: it decides when a part has left. `late_s` is how long after a true episode a state may still come. `costs` (n, n)
+    are by actual and decided state.
     """
 
     states: tuple[str, ...]
@@ -60,6 +61,7 @@ class Terms:
     unscored: str | None = None
     at_end: bool = False
     late_s: float = 0.0
+    rest_named: bool = False
 
     def cost(self, actual: str, decided: str) -> float:
         """Of one episode."""
@@ -70,9 +72,9 @@ class Terms:
 class EpisodeOutcome:
     """What became of a true episode.
 
-    `how` is "found", "missed", or "merged" where its state was in force as part of another decided episode. `answer` is the
-    state that was given, None where none was. `run` is the number of the decided episode that found it. The delay is None
-    where it was not found, or where the state had to stay as it was.
+    `how` is "found", "missed", or "merged" where its state was in force by a decided episode that belongs elsewhere.
+    `answer` is the state that was given, None where none was. `run` is the number of the decided episode that found it. The
+    delay is None where it was not found, or where the state had to stay as it was.
     """
 
     start_s: float

@@ -111,11 +111,14 @@ def terms_of(track: Any, labels: Labelled, *, rest: str | None = None, late_s: f
     `rest` counts for tracks that have such a state.
     """
     states = tuple(track.states)
-    rest = rest if rest in states else track.outside or track.fallback
+    at_rest: str = rest if rest is not None and rest in states else track.outside or track.fallback
     named = {one.state for episodes in labels.values() for one in episodes}
-    asking = track.fallback if track.fallback not in named and track.fallback != rest else None
+    asking = track.fallback if track.fallback not in named and track.fallback != at_rest else None
+    costs = cost_matrix(states, track.costs)
+    if asking is not None and asking not in track.costs.get(at_rest, {}):
+        costs[states.index(at_rest), states.index(asking)] = 0.0  # a question about nothing harms nobody
     at_end = track.window.episode is not None and track.window.episode.decides == "at_end"
-    return Terms(states, rest, cost_matrix(states, track.costs), asking, track.outside, at_end, late_s)
+    return Terms(states, at_rest, costs, asking, track.outside, at_end, late_s, at_rest in named)
 
 
 def _check(policy: Any, rest: str | None, late_s: float) -> None:

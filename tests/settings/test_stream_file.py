@@ -120,7 +120,7 @@ def test_all_faults_with_their_lines(tmp_path: Path) -> None:
     ("policy: alone.yaml", "policy: gone.yaml",
      "line 10: cameras.yard.regions.left.policy cannot be used: the policy "),
     ("[0.0, 0.1, 0.5, 0.9]", "[0.5, 0.1, 0.5, 0.9]",
-     "line 10: cameras.yard.regions.left cannot be: region 'left' has no area"),
+     "line 10: cameras.yard.regions.left has no area: x0, y0 are the upper left corner"),
     ("[0.7, 0.9]],", "[0.7, 0.9]], rect: [0.1, 0.1, 0.2, 0.2],",
      "line 11: cameras.yard.regions.gate is a rect or a polygon, not both"),
     ("name: dock", "name: a/b",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tellapart.errors import SpecError
-from tellapart.records.roi import Roi
 from tellapart.settings.faults import Step, meant
 from tellapart.settings.policy import Policy
 from tellapart.settings.policy_file import read_policy
@@ -22,20 +21,6 @@ def contradictions(stream: Stream, told: Told) -> Iterator[Fault]:
     policies: dict[str, Policy | str] = {}
     for path, sentence in (*_names(stream), *_cameras(stream, policies), *_decisions(stream, policies)):
         yield path, f"{told(path)} {sentence}"
-
-
-def roi_of(region: Region | None, name: str) -> Roi | None:
-    """The part of the picture that a region is; None for all of it.
-
-    Raises:
-        SpecError: `bad_roi` for one without area.
-    """
-    if region is None or (region.rect is None and region.polygon is None):
-        return None
-    if region.rect is not None:
-        x0, y0, x1, y1 = region.rect
-        return Roi(((x0, y0), (x1, y1)), name)
-    return Roi(region.polygon or (), name)
 
 
 def input_names(stream: Stream) -> list[str]:
@@ -79,14 +64,20 @@ def _region(
 ) -> Iterator[Fault]:
     if region.rect is not None and region.polygon is not None:
         yield path, "is a rect or a polygon, not both"
-    try:
-        roi_of(region, str(path[-1]))
-    except SpecError as error:
-        yield path, f"cannot be: {error}"
+    if not _has_area(region):
+        yield path, "has no area: x0, y0 are the upper left corner of a rect and x1, y1 the lower right one"
     yield from _model(region.model, stream, (*path, "model"))
     yield from _alone(region.policy, policies, (*path, "policy"))
     if region.model is None and camera.model is None and len(stream.models) > 1:
         yield path, f"must name its model: there are {', '.join(stream.models)}"
+
+
+def _has_area(region: Region) -> bool:
+    if region.rect is not None:
+        x0, y0, x1, y1 = region.rect
+        return x0 < x1 and y0 < y1
+    points = region.polygon or ((0.0, 0.0), (1.0, 1.0))
+    return len({x for x, _ in points}) > 1 and len({y for _, y in points}) > 1
 
 
 def _sample(sample: Sample, stream: Stream, path: Path) -> Iterator[Fault]:

@@ -13,8 +13,7 @@ from tellapart.records.labels import LabelSchema
 from tellapart.records.roi import Roi
 from tellapart.settings.policy import Policy
 from tellapart.settings.policy_file import identity, read_policy
-from tellapart.settings.stream import CameraSettings, Stream
-from tellapart.settings.stream_meaning import roi_of
+from tellapart.settings.stream import CameraSettings, Region, Stream
 from tellapart.settings.stream_paths import is_file
 from tellapart.workflows.watch.default_policy import default_policy
 from tellapart.workflows.watch.seat import Seat
@@ -92,6 +91,14 @@ def plan_of(stream: Stream, labels: Mapping[str, LabelSchema] | None = None) -> 
     return Plan(
         stream, {camera: tuple(_judged(look, judged) for look in found) for camera, found in looks.items()}, rulings
     )
+
+
+def roi_of(region: Region, name: str) -> Roi | None:
+    """The part of the picture that a region is; None for all of it."""
+    if region.rect is not None:
+        x0, y0, x1, y1 = region.rect
+        return Roi(((x0, y0), (x1, y1)), name)
+    return Roi(region.polygon, name) if region.polygon is not None else None
 
 
 def _looks(name: str, camera: CameraSettings, stream: Stream) -> list[Look]:

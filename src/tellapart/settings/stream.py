@@ -67,7 +67,9 @@ class CameraSettings(Section):
         description="Folder, video file, rtsp:// or http:// address, or usb:0; ${NAME} is taken from the environment."
     )
     kind: SourceKind = Field(default="auto", description="What the source is; told from it unless named.")
-    sample: Sample = Field(default=Sample(fps=2.0), description="Which images are looked at.")
+    sample: Sample | None = Field(
+        default=None, description="Which images are looked at; without, 2 a second, and every file of a folder."
+    )
     regions: dict[Name, Region] = Field(default_factory=dict, description="Parts of the picture; none: all of it.")
     model: Name | None = Field(default=None, description="Model for regions that name none.")
     policy: str | None = Field(default=None, description="Policy file for regions that name none.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,36 @@ from tellapart.streams.frame import Frame
 from tellapart.streams.health import CameraChange, CameraHealth
 
 
+class Shot(NamedTuple):
+    """One image as a source delivers it, captured at `at_s`.
+
+    `image` is None where it was not wanted (it counts, and nothing was spent on its pixels), and where it is no image at all:
+    then `refused` says why.
+    """
+
+    at_s: float
+    image: NDArray[np.uint8] | bytes | None
+    uri: str = ""
+    refused: str = ""
+
+
 @runtime_checkable
 class Source(Protocol):
-    """Opened in the process that captures. Made by `open_source(settings, clock)`, see `streams/sources`."""
+    """Lives in the process that captures. Made by `open_source(settings, clock)`, see `streams/sources`."""
 
     finite: bool
-    """True for a recording: it waits until an image was taken instead of dropping it, and ends."""
+    """True where images wait instead of being dropped: it goes on when one was taken."""
+    files: bool
+    """True where it delivers files that somebody put there: each is looked at, and none is called frozen or black."""
 
-    def frames(self) -> Iterator[tuple[float, NDArray[np.uint8] | bytes, str]]:
-        """(at_s, image, uri), one after the other, at the pace at which they come; ends where a recording does.
+    def frames(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
+        """Connect, and deliver one image after the other at the pace at which they come; ends where a recording does.
+
+        `wanted(at_s)` says whether the pixels of an image of this time are needed. None says that the source is there and
+        has nothing new. May be called again after it raised: what was delivered is not delivered again.
 
         Raises:
-            StreamError: the source is lost or delivers what is no image; it is opened again after a while.
+            StreamError: the source is lost or cannot be opened; it is tried again after a while.
         """
         ...
 

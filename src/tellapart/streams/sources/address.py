@@ -1,0 +1,69 @@
+"""What an address says, and how it is shown: never with its user and password."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from tellapart.errors import Reason, SettingsError
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".ogv"}
+)
+_USB = re.compile(r"(?:usb:)?(?:(?<=usb:)(\d+)|(/dev/video\d+))")
+_SCHEMES = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "https": "http"}
+_NETWORK = {"rtsp": ("rtsp", "rtsps"), **dict.fromkeys(("http", "mjpeg", "snapshot"), ("http", "https"))}
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+def kind_of(source: str, kind: str = "auto") -> str:
+    """folder, video, rtsp, http, mjpeg, snapshot or usb, told from the address where `kind` is auto.
+
+    Raises:
+        SettingsError: `bad_setting`, the address cannot be one of the kind that was named.
+    """
+    if kind == "auto":
+        return _told(source)
+    scheme = urlsplit(source).scheme.lower() if "://" in source else ""
+    expected = _NETWORK.get(kind)
+    if (expected and scheme not in expected) or (kind == "usb" and not _USB.fullmatch(source)):
+        example = f"{expected[0]}://host/path" if expected else "usb:0 or /dev/video0"
+        raise SettingsError(
+            Reason.BAD_SETTING, f"a source of kind {kind} is written {example}, got {shown(source)!r}: correct either"
+        )
+    return kind
+
+
+def _told(source: str) -> str:
+    if "://" in source:
+        scheme = urlsplit(source).scheme.lower()
+        if scheme in _SCHEMES:
+            return _SCHEMES[scheme]
+        message = f"a source begins with rtsp://, http:// or https://, or is a path or usb:0, got {shown(source)!r}"
+        raise SettingsError(Reason.BAD_SETTING, message)
+    if _USB.fullmatch(source):
+        return "usb"
+    path = Path(source)
+    return "video" if path.is_file() or (path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()) else "folder"
+
+
+def usb_device(source: str) -> int | str:
+    """The number of a USB camera, or its device file."""
+    found = _USB.fullmatch(source)
+    assert found is not None, "kind_of has looked at it"
+    return int(found[1]) if found[1] else found[2]
+
+
+def shown(text: str) -> str:
+    """Addresses within `text` without user and password."""
+    return _CREDENTIALS.sub("", text)
+
+
+def without_credentials(address: str) -> tuple[str, str | None, str | None]:
+    """(address, user, password) with what stands before the @ taken out."""
+    parts = urlsplit(address)
+    if "@" not in parts.netloc:
+        return address, None, None
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")

@@ -1,0 +1,58 @@
+"""A video file, looked at once from its beginning to its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tellapart.streams.clock import Clock
+from tellapart.streams.protocol import Shot
+from tellapart.streams.sources.opencv import captured, cv2, retrieved
+
+
+class VideoSource:
+    """Times are those of the file, from the moment at which it was opened.
+
+    With `pace` fast it goes as fast as its images are taken and loses none; with real it goes like a camera.
+    """
+
+    files = False
+
+    def __init__(self, settings: Any, clock: Clock) -> None:
+        self._path = Path(settings.source)
+        self._real: bool = settings.pace == "real"
+        self._clock = clock
+        self.finite = not self._real
+
+    def frames(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
+        """See `Source`."""
+        cv = cv2("reading a video")
+        what = "is there no more" if not self._path.exists() else "is no video that can be read, or not whole"
+        refusal = f"the file {self._path} {what}: check the path and play it"
+        one_thread = [cv.CAP_PROP_N_THREADS, 1]
+        with captured(cv, str(self._path), cv.CAP_FFMPEG, one_thread, refusal) as capture:
+            started_s = self._clock.now_s()
+            for position_s in _positions(cv, capture):
+                at_s = started_s + position_s
+                if self._real:
+                    time.sleep(max(0.0, at_s - self._clock.now_s()))
+                uri = f"{self._path}#t={position_s:.3f}"
+                yield Shot(at_s, *retrieved(cv, capture, uri)) if wanted(at_s) else Shot(at_s, None, uri)
+
+    def close(self) -> None:
+        """The end of `frames` lets go of the file."""
+
+
+def _positions(cv: Any, capture: Any) -> Iterator[float]:
+    """Seconds of each picture from the first, counted where the file does not tell."""
+    rate = capture.get(cv.CAP_PROP_FPS)
+    step_s = 1.0 / rate if math.isfinite(rate) and 0 < rate <= 1000 else 0.04
+    position_s, first_s = -step_s, None
+    while capture.grab():
+        told_s = capture.get(cv.CAP_PROP_POS_MSEC) / 1000
+        first_s = told_s if first_s is None else first_s
+        position_s = told_s - first_s if told_s - first_s > position_s else position_s + step_s
+        yield max(0.0, position_s)

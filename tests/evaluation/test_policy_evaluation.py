@@ -47,7 +47,7 @@ def test_one_sequence_by_hand() -> None:
     ]  # fmt: skip
     # delays 0, 1, 2
     assert values(found, "delay_s_median", "delay_s_p90") == [1.0, 2.0]
-    # unexplained: bad at 8, back at 9; bad for ok at 14, to rest at 15 for the first time; ask at 17; ok at 24; ask at 29, rest at 33
+    # unexplained: bad at 8, back at 9; bad for ok at 14; ask at 17; ok at 24; ask at 29, rest at 33; not: rest at 15
     assert list(found.sequences[0].flicker_s) == [8.0, 9.0, 14.0, 17.0, 24.0, 29.0, 33.0]
     assert values(found, "flicker_per_hour") == [pytest.approx(7 / (40 / 3600))]
     # wrong seconds: 3, 8, 14, 17, 18, 24, 25, 32, 33, 34; asked at rest 29, 30, 31, which is free but no agreement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tellapart.evaluation.curves import Confusion
@@ -12,6 +12,7 @@ from tellapart.evaluation.episode_figures import SECONDS_PER_HOUR, Counting, Res
 from tellapart.evaluation.episodes import EpisodeOutcome, RunOutcome, SequenceOutcome, Terms
 from tellapart.evaluation.intervals import LEVEL, N_RESAMPLES, Estimate
 from tellapart.evaluation.plain import to_plain
+from tellapart.evaluation.scored import Floats
 
 MERGED, NOTHING, NO_EPISODE = "merged", "nothing", "no episode"
 
@@ -32,9 +33,13 @@ class StateFigures:
 
 @dataclass(frozen=True, slots=True)
 class TrackEvaluation:
-    """One track. `figures` are those of a state over all states but the one at rest, and flicker_per_hour, cost (per true
-    episode), time_cost (mean cost of the state in force over time; None where it decides at the end of parts) and agreement
-    (share of images). `delay_from` is "start", or "end" of the true episode where the track decides at the end of parts."""
+    """One track.
+
+    `figures` are those of a state over all states but the one at rest, and flicker_per_hour, cost (per true episode), time_cost
+    (mean cost of the state in force over time; none where it decides at the end of parts) and agreement (share of images).
+    `delay_from` is "start", or "end" of the true episode where the track decides at the end of parts. `by_unit` are the counts
+    (n_units,) above and below the line of recall, precision, false_alarms_per_hour, flicker_per_hour, cost and agreement.
+    """
 
     track: str
     rest: str
@@ -46,6 +51,7 @@ class TrackEvaluation:
     total_cost: float
     confusion: Confusion
     sequences: tuple[SequenceOutcome, ...]
+    by_unit: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict, repr=False, compare=False)
 
     def state(self, name: str) -> StateFigures:
         """The figures of a state.
@@ -121,81 +127,95 @@ def evaluate_tracks(
 
 def _track(name: str, counting: Counting, drawn: Resampling) -> TrackEvaluation:
     terms, hours = counting.terms, counting.hours()
-    truly = {e.state for one in counting.outcomes for e in one.episodes}
-    decided = {r.run.state for one in counting.outcomes for r in one.runs}
-    shown = [state for state in terms.states if state in truly or (state in decided and state != terms.rest)]
-    states = []
-    for state in shown:
-        of = _figures(counting, drawn, hours, lambda e, s=state: e.state == s, lambda r, s=state: r.run.state == s)  # type: ignore[misc]
-        states.append(StateFigures(state, *of))
-    counts, figures = _figures(
-        counting, drawn, hours, lambda e: e.state != terms.rest, lambda r: r.run.state != terms.rest
-    )
-    cost, right = counting.cost(), counting.images()
-    worst, n_true = float(terms.costs.max()), counting.episodes(lambda _: True)
-    figures["flicker_per_hour"] = drawn.rate(counting.flicker(), hours)
-    figures["cost"] = drawn.mean(cost, n_true, worst=worst)
+    states = [_state(name, counting, drawn, hours) for name in _shown(counting)]
+    among = _Among(lambda e: e.state != terms.rest, lambda r: r.run.state != terms.rest)
+    by_unit = {
+        **among.by_unit(counting, hours),
+        "flicker_per_hour": (counting.flicker(), hours),
+        "cost": (counting.cost(), counting.episodes(lambda _: True)),
+        "agreement": counting.images(),
+    }
+    figures, worst = among.figures(counting, drawn, hours), float(terms.costs.max())
+    figures["flicker_per_hour"] = drawn.rate(*by_unit["flicker_per_hour"])
+    figures["cost"] = drawn.mean(*by_unit["cost"], worst=worst)
     if not terms.at_end:
         figures["time_cost"] = drawn.mean(counting.time_cost(), hours * SECONDS_PER_HOUR, worst=worst)
-    figures["agreement"] = drawn.share(*right)
+    figures["agreement"] = drawn.share(*by_unit["agreement"])
     return TrackEvaluation(
         name,
         terms.rest,
         terms.asking,
         "end" if terms.at_end else "start",
         tuple(states),
-        counts,
+        among.counts(counting),
         figures,
-        float(cost.sum()),
+        float(by_unit["cost"][0].sum()),
         _confusion(counting),
         tuple(counting.outcomes),
+        by_unit,
     )
 
 
-def _figures(
-    counting: Counting,
-    drawn: Resampling,
-    hours: Any,
-    episodes: Callable[[EpisodeOutcome], bool],
-    runs: Callable[[RunOutcome], bool],
-) -> tuple[dict[str, int], dict[str, Estimate]]:
-    true = counting.episodes(episodes)
-    hits = counting.episodes(lambda e: episodes(e) and e.how == "found")
-    right = counting.runs(lambda r: runs(r) and r.was == "found")
-    false = counting.runs(lambda r: runs(r) and r.was == "false")
-    seconds, frames, units = counting.delays(episodes)
-    figures = {
-        "recall": drawn.share(hits, true),
-        "precision": drawn.share(right, right + false),
-        "false_alarms_per_hour": drawn.rate(false, hours),
-    }
-    for name, values in (("delay_s", seconds), ("delay_frames", frames)):
-        figures[f"{name}_median"] = drawn.quantile(values, units, 0.5)
-        figures[f"{name}_p90"] = drawn.quantile(values, units, 0.9)
-    return _counts(counting, episodes, runs), figures
+def _shown(counting: Counting) -> list[str]:
+    truly = {e.state for one in counting.outcomes for e in one.episodes}
+    decided = {r.run.state for one in counting.outcomes for r in one.runs} - {counting.terms.rest}
+    return [state for state in counting.terms.states if state in truly | decided]
 
 
-def _counts(
-    counting: Counting, episodes: Callable[[EpisodeOutcome], bool], runs: Callable[[RunOutcome], bool]
-) -> dict[str, int]:
-    true = [e for one in counting.outcomes for e in one.episodes if episodes(e)]
-    how = Counter(e.how for e in true)
-    was = Counter(r.was for one in counting.outcomes for r in one.runs if runs(r))
-    return {
-        "n_true": len(true),
-        "n_found": how["found"],
-        "n_merged": how["merged"],
-        "n_missed": how["missed"],
-        "n_early": sum(e.early for e in true),
-        "n_late": sum(e.late for e in true),
-        "n_unseen": sum(not e.n_images for e in true),
-        "n_decided": was.total(),
-        "n_right": was["found"],
-        "n_repeated": was["repeated"],
-        "n_false": was["false"],
-        "n_asked": was["asked"],
-        "n_rest": was["rest"],
-    }
+def _state(state: str, counting: Counting, drawn: Resampling, hours: Floats) -> StateFigures:
+    among = _Among(lambda e: e.state == state, lambda r: r.run.state == state)
+    return StateFigures(state, among.counts(counting), among.figures(counting, drawn, hours))
+
+
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """The figures of some true and decided episodes."""
+
+    episodes: Callable[[EpisodeOutcome], bool]
+    runs: Callable[[RunOutcome], bool]
+
+    def by_unit(self, counting: Counting, hours: Floats) -> dict[str, tuple[Floats, Floats]]:
+        """Counts above and below the line."""
+        right = counting.runs(lambda r: self.runs(r) and r.was == "found")
+        false = counting.runs(lambda r: self.runs(r) and r.was == "false")
+        hits = counting.episodes(lambda e: self.episodes(e) and e.how == "found")
+        return {
+            "recall": (hits, counting.episodes(self.episodes)),
+            "precision": (right, right + false),
+            "false_alarms_per_hour": (false, hours),
+        }
+
+    def figures(self, counting: Counting, drawn: Resampling, hours: Floats) -> dict[str, Estimate]:
+        """By name."""
+        counted = self.by_unit(counting, hours)
+        found = {name: drawn.share(*counted[name]) for name in ("recall", "precision")}
+        found["false_alarms_per_hour"] = drawn.rate(*counted["false_alarms_per_hour"])
+        seconds, frames, units = counting.delays(self.episodes)
+        for name, values in (("delay_s", seconds), ("delay_frames", frames)):
+            found[f"{name}_median"] = drawn.quantile(values, units, 0.5)
+            found[f"{name}_p90"] = drawn.quantile(values, units, 0.9)
+        return found
+
+    def counts(self, counting: Counting) -> dict[str, int]:
+        """How many of each kind."""
+        true = [e for one in counting.outcomes for e in one.episodes if self.episodes(e)]
+        how = Counter(e.how for e in true)
+        was = Counter(r.was for one in counting.outcomes for r in one.runs if self.runs(r))
+        return {
+            "n_true": len(true),
+            "n_found": how["found"],
+            "n_merged": how["merged"],
+            "n_missed": how["missed"],
+            "n_early": sum(e.early for e in true),
+            "n_late": sum(e.late for e in true),
+            "n_unseen": sum(not e.n_images for e in true),
+            "n_decided": was.total(),
+            "n_right": was["found"],
+            "n_repeated": was["repeated"],
+            "n_false": was["false"],
+            "n_asked": was["asked"],
+            "n_rest": was["rest"],
+        }
 
 
 def _confusion(counting: Counting) -> Confusion:

@@ -29,7 +29,7 @@ def overlay(
     Small pictures are enlarged by a whole factor, pixel by pixel, so that text has room.
     """
     picture = scaled(pixels, longest_px)
-    thick = max(2, max(picture.size) // 320)
+    thick = max(3, max(picture.size) // 240)
     if roi is not None:
         outline(picture, roi, colour, thick)
     size_px = max(13, min(26, picture.width // 36))

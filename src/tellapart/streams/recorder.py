@@ -113,7 +113,10 @@ class Recorder:
         return self._ring.behind(decision.evidence)
 
     def tick(self, now_s: float) -> None:
-        """Time goes by although nothing may be seen; `now_s` of the stream's clock."""
+        """Time goes by although nothing may be seen; `now_s` of the stream's clock.
+
+        The last call before `close` is with the instant that decisions had come to: a replay ends there as well.
+        """
         self._ring.forget(now_s)
         if self._writer is not None:
             self._writer.tick(now_s)

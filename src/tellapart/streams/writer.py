@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,13 +28,16 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = self._given_up = False
         self._next_tick_s = float("-inf")
-        self._last_s: float | None = None
+        self._has_begun, self._last_s = False, -math.inf
         self._thread = threading.Thread(target=self._run, name="tellapart-recorder", daemon=True)
         self._thread.start()
 
     def observed(self, frame: Frame, seen: Sequence[Seen]) -> None:
         """Write the answers to a frame."""
-        self._begin(frame.at_s)
+        if not self._has_begun:
+            self._has_begun = True
+            self._add(0, 0, lambda files: files.begin(frame.at_s))
+        self._reached(frame.at_s)
         answers = tuple(seen)
         n = max(1, len(answers))
         self._add(n * _LINE_BYTES, n, lambda files: files.add_answers(frame.camera, frame.number, answers))
@@ -44,7 +48,7 @@ class Writer:
 
     def tick(self, now_s: float) -> None:
         """See to it, now and then, that nothing is kept for too long."""
-        self._begin(now_s)
+        self._reached(now_s)
         if now_s >= self._next_tick_s:
             self._next_tick_s = now_s + _TICK_S
             self._add(0, 0, lambda files: files.tick(now_s))
@@ -56,7 +60,7 @@ class Writer:
     def close(self, timeout_s: float) -> None:
         """Write what waits; give up on the rest after `timeout_s`."""
         with self._changed:
-            if not self._closing and self._last_s is not None:
+            if not self._closing and self._has_begun:
                 last_s = self._last_s
                 self._work.append((0, 0, lambda files: files.end(last_s)))
             self._closing = True
@@ -67,10 +71,9 @@ class Writer:
             self._n_dropped += sum(n for _, n, _ in self._work)
             self._work.clear()
 
-    def _begin(self, at_s: float) -> None:
-        if self._last_s is None:
-            self._add(0, 0, lambda files: files.begin(at_s))
-        self._last_s = at_s if self._last_s is None else max(self._last_s, at_s)
+    def _reached(self, at_s: float) -> None:
+        if math.isfinite(at_s):
+            self._last_s = max(self._last_s, at_s)
 
     def _add(self, n_bytes: int, n: int, work: Work) -> None:
         with self._changed:

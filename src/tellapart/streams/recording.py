@@ -1,0 +1,201 @@
+"""A recording read back: the same frames at the same instants, and what models said of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from tellapart.errors import DataError, ImageError, Reason
+from tellapart.image.decode import decode
+from tellapart.records.observation import Observation
+from tellapart.records.roi import Roi
+from tellapart.streams.event import Seen
+from tellapart.streams.frame import Frame
+from tellapart.streams.health import CameraChange
+from tellapart.streams.journal_search import Entry, find
+from tellapart.streams.layout import DECISIONS, FRAMES, FRAMES_INDEX, RECORDING, RUNS, hour_of
+
+EXACT_KINDS = ("file", "png")
+_PREFIX = "observations-"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """From one start of `watch` to its end: policies began with an empty memory. `ended_s` is None after a kill."""
+
+    id: str
+    began_s: float
+    ended_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Of one run: images that were answered, how many of these are not there, and how many not pixel for pixel."""
+
+    n_seen: int
+    n_missing: int
+    n_inexact: int
+
+
+class Recording:
+    """What `Recorder` wrote below a stream's folder. A line that a kill tore at the end of a file is left out."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """`folder` is a stream's folder, or the folder `recording` in it.
+
+        Raises:
+            DataError: `dataset_not_found` where there is no recording.
+        """
+        given = Path(folder)
+        self.stream_folder = given if (given / RECORDING).is_dir() else given.parent
+        self.folder = given / RECORDING if (given / RECORDING).is_dir() else given
+        if not self.folder.is_dir():
+            raise DataError(Reason.DATASET_NOT_FOUND, f"there is no recording {folder}: no such folder")
+        if not (self.folder / RUNS).is_file():
+            raise DataError(
+                Reason.DATASET_NOT_FOUND,
+                f"{folder} holds no recording: a stream's folder has one at {RECORDING}/{RUNS}",
+            )
+
+    @property
+    def runs(self) -> tuple[RecordedRun, ...]:
+        """In the order in which they were made.
+
+        Raises:
+            DataError: `recording_damaged`.
+        """
+        began: dict[str, float] = {}
+        ended: dict[str, float] = {}
+        for line in _lines(self.folder / RUNS):
+            for of, key in ((began, "began"), (ended, "ended")):
+                if key in line:
+                    of[str(line["run"])] = float(line[key])
+        return tuple(RecordedRun(run, at_s, ended.get(run)) for run, at_s in began.items())
+
+    def answers(self, run: RecordedRun) -> Iterator[tuple[Frame, tuple[Seen, ...]]]:
+        """Frames without their pixels and what was said of each, by time; refused images are not among them.
+
+        Raises:
+            DataError: `recording_damaged`.
+        """
+        for hour in self._hours(run):
+            rows = [_answer(row) for row in self._rows(self.folder / f"{_PREFIX}{hour}.jsonl", run)]
+            rows.sort(key=lambda row: (*_order(row[0]), row[1].observation.order))
+            for _, same in groupby(rows, key=lambda row: _order(row[0])):
+                of_frame = list(same)
+                yield of_frame[0][0], tuple(seen for _, seen in of_frame)
+
+    def observations(self) -> Iterator[Observation]:
+        """Everything that models said, run after run, by time."""
+        for run in self.runs:
+            for _, seen in self.answers(run):
+                yield from (one.observation for one in seen)
+
+    def frames(self, run: RecordedRun | None = None) -> Iterator[Frame]:
+        """Images that are there, by time; of one run or of all, run after run. One is read at a time.
+
+        Raises:
+            DataError: `recording_damaged`.
+        """
+        for one in self.runs if run is None else (run,):
+            for hour in self._hours(one):
+                for row in self._frame_rows(hour, one):
+                    frame = self._frame(row, self.folder / FRAMES / hour / str(row["file"]))
+                    if frame is not None:
+                        yield frame
+
+    def kept(self, run: RecordedRun) -> Kept:
+        """How much of a run is there; no image is read."""
+        seen: set[tuple[float, str, int]] = set()
+        there: set[tuple[float, str, int]] = set()
+        n_inexact = 0
+        for hour in self._hours(run):
+            rows = self._rows(self.folder / f"{_PREFIX}{hour}.jsonl", run)
+            seen |= {(row["at"], row["frame"]["camera"], row["frame"]["number"]) for row in rows}
+            for row in self._frame_rows(hour, run):
+                if (self.folder / FRAMES / hour / row["file"]).exists():
+                    there.add((row["at"], row["camera"], row["number"]))
+                    n_inexact += row["kind"] not in EXACT_KINDS
+        return Kept(len(seen), len(seen - there), n_inexact)
+
+    def camera_changes(self, run: RecordedRun) -> list[CameraChange]:
+        """What became of cameras during a run, as far as the journal beside the recording tells."""
+        last_s = float("inf") if run.ended_s is None else run.ended_s
+        changes = []
+        for file in sorted((self.stream_folder / DECISIONS).glob("cameras-*.jsonl")):
+            for row in _lines(file):
+                if run.began_s <= float(row["at"]) <= last_s:
+                    of = row["camera"], float(row["at"]), row["state"], row["was"], row.get("message", "")
+                    changes.append(CameraChange(*of))
+        return sorted(changes, key=lambda one: one.at_s)
+
+    def find(self, decision_id: str) -> list[Entry]:
+        """Entries of the journal beside the recording, by the beginning of an id."""
+        return find(self.stream_folder, decision_id)
+
+    def _hours(self, run: RecordedRun) -> list[str]:
+        of_lines = {path.stem[len(_PREFIX) :] for path in self.folder.glob(f"{_PREFIX}*.jsonl")}
+        of_frames = {path.name for path in (self.folder / FRAMES).glob("*") if path.is_dir()}
+        # Frames of folders may be older than the run; what is younger than its end is another's.
+        return sorted(hour for hour in of_lines | of_frames if run.ended_s is None or hour <= hour_of(run.ended_s))
+
+    def _rows(self, path: Path, run: RecordedRun) -> list[dict[str, Any]]:
+        return [row for row in _lines(path) if row.get("frame", {}).get("run") == run.id] if path.exists() else []
+
+    def _frame_rows(self, hour: str, run: RecordedRun) -> list[dict[str, Any]]:
+        path = self.folder / FRAMES / hour / FRAMES_INDEX
+        rows = {row["file"]: row for row in _lines(path) if row["run"] == run.id} if path.exists() else {}
+        return sorted(rows.values(), key=lambda row: (row["at"], row["camera"], row["number"]))
+
+    def _frame(self, row: dict[str, Any], path: Path) -> Frame | None:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None  # gone by retention
+        except OSError as exc:
+            raise DataError(Reason.RECORDING_DAMAGED, f"{path} cannot be read: {exc.strerror or exc}") from exc
+        try:
+            image = data if row["kind"] == "file" else decode(data).pixels
+        except ImageError as exc:
+            raise DataError(
+                Reason.RECORDING_DAMAGED, f"{path} is not the image that was recorded: {exc}; delete it to go on"
+            ) from exc
+        at_s, trigger = float(row["at"]), row.get("trigger")
+        return Frame(str(row["camera"]), int(row["number"]), at_s, image, str(row["uri"]), trigger)
+
+
+def _answer(row: dict[str, Any]) -> tuple[Frame, Seen]:
+    place = row.pop("frame")
+    seen = Observation.from_json(row)
+    frame = Frame(str(place["camera"]), int(place["number"]), seen.at_s, b"", seen.uri, seen.trigger)
+    return frame, Seen(frame, Roi.from_json(place["region"]) if "region" in place else None, seen)
+
+
+def _order(frame: Frame) -> tuple[float, str, int]:
+    return frame.at_s, frame.camera, frame.number
+
+
+def _lines(path: Path) -> Iterable[dict[str, Any]]:
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise DataError(Reason.RECORDING_DAMAGED, f"{path} cannot be read: {exc.strerror or exc}") from exc
+    *lines, _torn = data.split(b"\n")
+    return [_checked(path, number, lambda line=line: json.loads(line)) for number, line in enumerate(lines, 1)]  # type: ignore[misc]
+
+
+def _checked(path: Path, number: int, read: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        value = read()
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise DataError(
+            Reason.RECORDING_DAMAGED,
+            f"{path}, line {number}: this is no line of a recording; remove the line, and what it told is left out",
+        )
+    return value

@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "tellapart.cli.check:check",
     "train": "tellapart.cli.train:train",
     "predict": "tellapart.cli.predict:predict",
+    "watch": "tellapart.cli.watch:watch",
     "evaluate": "tellapart.cli.evaluate:evaluate",
     "embed": "tellapart.cli.embed:embed",
     "cluster": "tellapart.cli.cluster:cluster",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,7 +76,8 @@ class StreamHealth:
     memory_bytes: int | None = None
     recording: Mapping[str, Any] | None = None
     message: str = ""
-    waiting: int = field(default=0)
+    last_refusal: str = ""
+    waiting: int = 0
 
     @property
     def uptime_s(self) -> float:
@@ -100,6 +101,7 @@ class StreamHealth:
                 "refused": self.n_refused,
                 "late": self.n_late,
                 "waiting": self.waiting,
+                "lastRefusal": self.last_refusal,
             },
             "lag": {"p50": _rounded(self.lag_p50_s), "p99": _rounded(self.lag_p99_s)},
             "cameras": [one.to_json() for one in self.cameras.values()],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tellapart.classifier.storage import read_card
 from tellapart.decision.engine import Engine
@@ -142,13 +141,6 @@ def _judged(look: Look, names: set[str]) -> Look:
 
 def _asks_for_quality(policy: Policy) -> bool:
     """Whether any condition weighs images by their quality."""
-    return any(_weighs(track.rules) for track in policy.tracks.values())
-
-
-def _weighs(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return any(_weighs(one) for one in value)
-    if getattr(value, "weights", None) == "quality":
-        return True
-    parts = ("when", "until", "all_of", "one_of", "none_of")
-    return any(_weighs(getattr(value, name)) for name in parts if getattr(value, name, None) is not None)
+    rules = [rule for track in policy.tracks.values() for rule in track.rules]
+    conditions = [one for rule in rules for one in (rule.when, rule.until) if one is not None]
+    return any("quality" in getattr(leaf, "weights", ()) for one in conditions for leaf in one.leaves())

@@ -7,6 +7,7 @@ it: not a camera, an image, a model or a full disk.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from collections import Counter, deque
@@ -18,6 +19,7 @@ from tellapart.records.decision import Decision
 from tellapart.settings.stream_paths import is_file
 from tellapart.settings.stream_secrets import hidden
 from tellapart.streams.health import CameraHealth
+from tellapart.streams.memory import MemoryCameras
 from tellapart.streams.protocol import CameraSet
 from tellapart.workflows.watch.analyst import Analyst, Answered, Looker
 from tellapart.workflows.watch.desk import Backlogs, Desk, Moment
@@ -53,36 +55,37 @@ class Run:
         workers: int,
         health_folder: Path | None = None,
         view: View | None = None,
-        is_live: bool = True,
     ) -> None:
-        """`models` are the ids of the models by their names; `health_folder` None writes no health file.
-
-        `is_live` False measures no lag: images of a recording were taken long ago.
-        """
+        """`models` are the ids of the models by their names; `health_folder` None writes no health file."""
         self._plan, self._cameras, self._out, self._view = plan, cameras, outgoing, view
         self._secrets = plan.stream.secrets
         self._analyst, self._desk = Analyst(look, workers), Desk(plan.seats())
-        files = [name for name, one in plan.stream.cameras.items() if is_file(one)]
+        # Images of memory come in order and were taken long ago: they neither catch up nor lag.
+        live = {} if isinstance(cameras, MemoryCameras) else plan.stream.cameras
+        files = [name for name, one in live.items() if is_file(one)]
+        self._timed = frozenset(live).difference(name for name in files if not Path(live[name].source).is_dir())
         self._started_real_s, self._started_s = time.monotonic(), time.time()
+        self._heard_real_s = self._started_real_s
         self._backlogs = Backlogs(files, self._started_real_s)
         self._marks: deque[tuple[int, Moment]] = deque()
         self._models = {name: ModelHealth(name, model_id) for name, model_id in models.items()}
         self._refused: Counter[str] = Counter()
         self._entered: Counter[tuple[str, str, str]] = Counter()
         self._n_frames, self._lags = 0, Lags()
-        timed = (name for name, one in plan.stream.cameras.items() if not is_file(one) or Path(one.source).is_dir())
-        self._timed = frozenset(timed if is_live else ())
         self._state: State = "running"
-        self._message = ""
+        self._message = self._last_refusal = ""
         self._health_file = HealthFile(health_folder) if health_folder is not None else None
         self._health_written = Channel("health file")
         self._drawn_s = self._ticked_s = float("-inf")
 
-    def run(self, until: Callable[[], bool] | None = None) -> WatchResult:
-        """Until `until` says so, or the cameras have ended; it is asked ten times a second at least."""
+    def run(
+        self, until: Callable[[], bool] | None = None, *, for_s: float = math.inf, idle_s: float = math.inf
+    ) -> WatchResult:
+        """Until `until` says so (it is asked ten times a second at least), the cameras have ended, `for_s` seconds are over,
+        or no image came for `idle_s`."""
         ended: State = "failed"
         try:
-            while not (until is not None and until()) and not self._is_over():
+            while not self._is_over(for_s, idle_s) and not (until is not None and until()):
                 self._turn()
             self._finish()
             ended = "stopped"
@@ -93,7 +96,10 @@ class Run:
             self._end(ended)
         return self._result()
 
-    def _is_over(self) -> bool:
+    def _is_over(self, for_s: float, idle_s: float) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._started_real_s >= for_s or now_s - self._heard_real_s >= idle_s:
+            return True
         return self._cameras.ended and self._analyst.n_out == self._analyst.n_taken
 
     def _turn(self) -> None:
@@ -101,6 +107,7 @@ class Run:
             busy = self._analyst.n_out < self._analyst.n_taken
             frames = self._cameras.wait(BUSY_S if busy else IDLE_S)
             real_s = time.monotonic()
+            self._heard_real_s = real_s if frames else self._heard_real_s
             self._backlogs.note(frames, real_s)
             self._analyst.submit(frames)
             self._mark(self._backlogs.moment(self._cameras.now_s(), real_s))
@@ -137,6 +144,7 @@ class Run:
         self._n_frames += 1
         if answered.refused:
             self._refused[answered.frame.camera] += 1
+            self._last_refusal = self._safe(answered.refused[-1])
         for seen in answered.seen:
             name = self._looked_by(answered.frame.camera, seen.observation.input)
             self._models[name] = dataclasses.replace(self._models[name], n_answered=self._models[name].n_answered + 1)
@@ -176,9 +184,12 @@ class Run:
         """What was taken is answered, what waits is decided, episodes under way end."""
         self._state = "stopping"
         self._cameras.stop()
+        now_s = self._cameras.now_s()
+        self._mark(self._backlogs.moment(now_s, time.monotonic()))
         self._take(self._analyst.finish(FINISH_S))
         self._tell(self._desk.close())
         self._now_and_then()
+        self._out.tick(now_s)
 
     def _end(self, state: State) -> None:
         """Let go of everything, however it ended."""
@@ -214,6 +225,7 @@ class Run:
             memory_bytes=memory_bytes(),
             recording=self._out.recorded(),
             message=self._safe(self._message),
+            last_refusal=self._last_refusal,
             waiting=self._analyst.n_taken - self._analyst.n_out,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -26,6 +27,8 @@ def watch(
     *,
     cameras: CameraSet | None = None,
     until: Callable[[], bool] | None = None,
+    for_s: float = math.inf,
+    idle_s: float = math.inf,
     on_event: Listener | None = None,
     view: View | None = None,
     keep: bool = True,
@@ -33,7 +36,8 @@ def watch(
     provider: str = "cpu",
     limits: DecodeLimits | None = None,
 ) -> WatchResult:
-    """Watch until `until()` is true or all sources have ended, which cameras and folders never do.
+    """Watch until `until()` is true, `for_s` seconds are over, no image came for `idle_s`, or all sources have ended, which
+    cameras and folders never do.
 
     `cameras` take the place of those that the stream names (`streams.memory.MemoryCameras`); they are stopped at the end.
     `on_event` hears every decision, also those that change nothing, and every change of a camera. `view` is given the
@@ -48,7 +52,7 @@ def watch(
         stream = read_stream(stream)
     models = load_models(stream, provider=provider, limits=limits)
     plan = plan_of(stream, {name: one.schema for name, one in models.items()})
-    outgoing, is_live = Outgoing(plan, on_event, keep=keep), cameras is None
+    outgoing = Outgoing(plan, on_event, keep=keep)
     try:
         cameras = cameras if cameras is not None else open_cameras(plan)
     except BaseException:
@@ -63,12 +67,11 @@ def watch(
         workers=workers or available_cores(),
         health_folder=Path(stream.folder or f"{stream.name}.watch") if keep else None,
         view=view,
-        is_live=is_live,
     )
     with ExitStack() as stack:
         if isinstance(cameras, AbstractContextManager):
             stack.enter_context(cameras)
-        return run.run(until)
+        return run.run(until, for_s=for_s, idle_s=idle_s)
 
 
 def load_models(stream: Stream, *, provider: str = "cpu", limits: DecodeLimits | None = None) -> dict[str, Classifier]:

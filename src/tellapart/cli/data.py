@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tellapart.cli.data_augment import augment
+from tellapart.cli.data_generate import generate
 from tellapart.cli.data_repair import diff, fix, log
 from tellapart.cli.data_suggest import suggest
 from tellapart.cli.environment import cache_dir, decode_limits
@@ -19,7 +20,6 @@ from tellapart.cli.options import (
     PATH,
     SEED,
     SPLIT,
-    VARIANT,
     WORKERS,
     flag,
 )
@@ -30,7 +30,6 @@ from tellapart.cli.reading import READING, Reading
 if TYPE_CHECKING:
     from tellapart.data.dataset import Dataset
     from tellapart.data.writers.protocol import WriteReport
-    from tellapart.samples import Variant
 
 SOURCE = click.argument("source", type=PATH)
 OUTPUT = click.option("--output", "-o", type=PATH, required=True, help="Where to write.")
@@ -140,35 +139,7 @@ def formats() -> None:
         print(f"{name:14}{'read, write' if name in WRITERS else 'read':13}{reader.summary}")
 
 
-@data.command()
-@click.argument("output", type=PATH)
-@VARIANT
-@click.option("--parts", type=click.IntRange(min=1), default=100, show_default=True, help="Number of bottles.")
-@click.option("--frames", type=click.IntRange(min=1), default=4, show_default=True, help="Photos of each bottle.")
-@flag("--later", "later", "Weeks later: other light, other bottles.")
-@click.option("--truth", type=PATH, metavar="CSV", help="File for part, camera and true labels.")
-@SEED
-def generate(
-    output: Path, variant: Variant, parts: int, frames: int, later: bool, truth: Path | None, seed: int
-) -> None:
-    """Generate photos of a bottling line to try things on."""
-    from tellapart.samples import write_bottles
-
-    with progress() as shown:
-        write_bottles(
-            output,
-            truth=truth,
-            progress=lambda done, total: shown("taking photos", done, total),
-            variant=variant,
-            n_parts=parts,
-            frames_per_part=frames,
-            later=later,
-            seed=seed,
-        )
-    print(plain(f"{output}: {parts * frames} photos of {parts} bottles"))
-
-
-for command in (suggest, augment, fix, diff, log):
+for command in (suggest, augment, fix, diff, log, generate):
     data.add_command(command)
 
 

@@ -36,10 +36,13 @@ _PLATE = 21.0
 _MARGIN = 12
 
 
-def backdrop(station: Station, height_px: int) -> Grid:
-    """The still background with a margin of 12 pixels on each side, linear light (3, h + 24, w + 24)."""
+def backdrop(station: Station, height_px: int, width: float = PICTURE[1]) -> Grid:
+    """The still background with a margin of 12 pixels on each side, linear light (3, h + 24, w + 24).
+
+    `width` is that of the picture in line units.
+    """
     scale = height_px / PICTURE[0]
-    width_px = round(height_px * PICTURE[1] / PICTURE[0])
+    width_px = round(height_px * width / PICTURE[0])
     y = ((np.arange(height_px + 2 * _MARGIN, dtype=np.float32) - _MARGIN) / scale)[:, None]
     x = ((np.arange(width_px + 2 * _MARGIN, dtype=np.float32) - _MARGIN) / scale)[None, :]
     glow = 0.45 + 0.75 * np.exp(-(((x - station.lamp[0]) / 150) ** 2 + ((y - station.lamp[1]) / 170) ** 2))

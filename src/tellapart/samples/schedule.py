@@ -123,8 +123,8 @@ def _part(line: BottleLine, index: int, state: str, shift: _Shift, progress: flo
         name=f"part_{index:05d}" if not line.later else f"night_{index:05d}",
         index=index,
         faults=faults,
-        look=_look(Look(product), faults, rng),
-        neighbours=(_look(Look(product), (), rng), _look(Look(product), (), rng)),
+        look=bottle_look(Look(product), faults, rng),
+        neighbours=(bottle_look(Look(product), (), rng), bottle_look(Look(product), (), rng)),
         station=station,
         shift=shift.name,
         light="daylight" if daylight > 0.66 else "mixed" if daylight > 0.33 else "lamps",
@@ -145,7 +145,7 @@ def _faults(variant: str, state: str, rng: np.random.Generator) -> tuple[str, ..
     return tuple(sorted((state, str(rng.choice(others)))))
 
 
-def _look(plain: Look, faults: tuple[str, ...], rng: np.random.Generator) -> Look:
+def bottle_look(plain: Look, faults: tuple[str, ...], rng: np.random.Generator) -> Look:
     """The harmless differences between bottles, then the faults: from barely to plainly visible."""
     side = float(rng.choice([-1, 1]))
     tilt, shift = float(rng.normal(0, 0.010)), float(rng.normal(0, 1.0))

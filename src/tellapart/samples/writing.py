@@ -6,7 +6,8 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -40,17 +41,33 @@ def write_bottles(
     """
     line = BottleLine(**options)
     chosen = _layout(layout, line)
-    target = Path(folder)
+    with new_folder(Path(folder), "the photos") as partial:
+        _write(partial, chosen, Path(truth) if truth is not None else None, line, progress)
+
+
+@contextmanager
+def new_folder(target: Path, what: str) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `target` when the block ends well; `what` is written, for the sentence.
+
+    Raises:
+        DataError: output_exists, when the folder is there and not empty; write_failed for an `OSError` of the block.
+    """
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             message = f"{target} exists and is not an empty folder: choose another name or delete it"
             raise DataError(Reason.OUTPUT_EXISTS, message)
-        _write(target, chosen, Path(truth) if truth is not None else None, line, progress)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.parent / f".{target.name}.new-{os.getpid():x}-{os.urandom(4).hex()}"
+        partial.mkdir()
+        try:
+            yield partial
+            os.replace(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     except OSError as exc:
         detail = exc.strerror or type(exc).__name__
-        raise DataError(
-            Reason.WRITE_FAILED, f"the photos cannot be written to {target}: {detail} ({exc.filename})"
-        ) from exc
+        message = f"{what} cannot be written to {target}: {detail} ({exc.filename})"
+        raise DataError(Reason.WRITE_FAILED, message) from exc
 
 
 def _layout(layout: str | None, line: BottleLine) -> str:
@@ -64,26 +81,19 @@ def _layout(layout: str | None, line: BottleLine) -> str:
     return chosen
 
 
-def _write(target: Path, layout: str, truth: Path | None, line: BottleLine, progress: Progress | None) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}.new-{os.getpid():x}-{os.urandom(4).hex()}"
-    partial.mkdir()
-    try:
-        rows = []
-        for image in iter_bottles(line, progress):
-            place = f"images/{image.name}" if layout == "csv" else f"{image.labels[0]}/{image.name}"
-            (partial / place).parent.mkdir(exist_ok=True)
-            (partial / place).write_bytes(image.jpeg)
-            rows.append((place, image))
-        if layout == "csv":
-            column = "labels" if line.variant == "multilabel" else "label"
-            _write_csv(partial / "metadata.csv", ("file_name", column), ((p, _cell(i.labels)) for p, i in rows))
-        if truth is not None:
-            with replacing(truth) as temporary:
-                _write_csv(temporary, TRUTH_COLUMNS, (_truth(place, image) for place, image in rows))
-        os.replace(partial, target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+def _write(folder: Path, layout: str, truth: Path | None, line: BottleLine, progress: Progress | None) -> None:
+    rows = []
+    for image in iter_bottles(line, progress):
+        place = f"images/{image.name}" if layout == "csv" else f"{image.labels[0]}/{image.name}"
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_bytes(image.jpeg)
+        rows.append((place, image))
+    if layout == "csv":
+        column = "labels" if line.variant == "multilabel" else "label"
+        write_csv(folder / "metadata.csv", ("file_name", column), ((p, _cell(i.labels)) for p, i in rows))
+    if truth is not None:
+        with replacing(truth) as temporary:
+            write_csv(temporary, TRUTH_COLUMNS, (_truth(place, image) for place, image in rows))
 
 
 def _truth(place: str, image: SampleImage) -> tuple[str, ...]:
@@ -96,7 +106,8 @@ def _cell(labels: tuple[str, ...]) -> str:
     return "|".join(labels) if labels else json.dumps([])
 
 
-def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """A CSV with a header; rows are written as they come."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

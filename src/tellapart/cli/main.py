@@ -30,6 +30,7 @@ _COMMANDS = {
     "model": "tellapart.cli.model:model",
     "classes": "tellapart.cli.classes:classes",
     "data": "tellapart.cli.data:data",
+    "policy": "tellapart.cli.policy:policy",
     "backbones": "tellapart.cli.backbones:backbones",
     "recipes": "tellapart.cli.recipes:recipes",
     "doctor": "tellapart.cli.doctor:doctor",

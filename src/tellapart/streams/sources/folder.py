@@ -23,6 +23,8 @@ SUFFIXES = frozenset(
 MAX_BYTES = 256 * 2**20
 _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", ".new", "~")
 _LOOK_EVERY_S = 0.1
+# Files that are gone are remembered all the same: a network folder that is lost looks empty, and comes back with them.
+_REMEMBERED = 50_000
 
 State = tuple[int, int]
 """(size in bytes, time of change in ns) of a file."""
@@ -64,7 +66,8 @@ class FolderSource:
     def _look(self, now_s: float) -> list[str]:
         """Names that have settled by now, the ones first that were seen first."""
         present = self._list()
-        self._done = {name: state for name, state in self._done.items() if name in present}
+        if len(self._done) > len(present) + _REMEMBERED:
+            self._done = {name: state for name, state in self._done.items() if name in present}
         new = {name: state for name, state in present.items() if self._done.get(name) != state}
         growing: dict[str, tuple[State, float]] = {}
         for name, state in new.items():

@@ -30,8 +30,8 @@ class VideoSource:
     def frames(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
         """See `Source`."""
         cv = cv2("reading a video")
-        what = "is there no more" if not self._path.exists() else "is no video that can be read, or not whole"
-        refusal = f"the file {self._path} {what}: check the path and play it"
+        broken = "is no video that can be read, or not whole: play it to see"
+        refusal = f"the file {self._path} {broken if self._path.exists() else 'is not there: check the path'}"
         one_thread = [cv.CAP_PROP_N_THREADS, 1]
         with captured(cv, str(self._path), cv.CAP_FFMPEG, one_thread, refusal) as capture:
             started_s = self._clock.now_s()

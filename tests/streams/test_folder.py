@@ -1,0 +1,136 @@
+"""Folders that files are put into."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.streams.shots import Read, source_of
+
+from tellapart.errors import Reason, StreamError
+from tellapart.streams.sources import folder as folder_module
+
+
+def put(folder: Path, name: str, data: bytes = b"image") -> Path:
+    """Written as careful programs do it: whole, or not at all."""
+    path = folder / name
+    path.with_name(f".{name}").write_bytes(data)
+    return path.with_name(f".{name}").replace(path)
+
+
+def names(shots: list[object]) -> list[str]:
+    return [Path(shot.uri).name for shot in shots]  # type: ignore[attr-defined]
+
+
+def test_files_that_are_there_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("c.jpg", "a.png", "b.JPEG"):
+        put(tmp_path, name, name.encode())
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        shots = read.some(3)
+        assert read.nothing()
+    assert names(shots) == ["a.png", "b.JPEG", "c.jpg"]  # type: ignore[arg-type]
+    assert [shot.image for shot in shots] == [b"a.png", b"b.JPEG", b"c.jpg"]
+    assert shots[0].at_s < shots[1].at_s < shots[2].at_s
+    assert shots[0].uri == str(tmp_path / "a.png")
+
+
+def test_a_file_is_delivered_once_and_anew_when_it_is_written_anew(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.jpg", b"one")
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        assert read.next().image == b"one"
+        put(tmp_path, "b.jpg", b"two")
+        assert read.next().image == b"two"
+        put(tmp_path, "a.jpg", b"three")
+        os.utime(path, (5, 5))
+        assert read.next().image == b"three"
+        assert read.nothing()
+
+
+def test_a_file_that_grows_is_waited_for(tmp_path: Path) -> None:
+    """It is written for as long as five looks; half of it is never delivered."""
+    with Read(source_of(tmp_path, settled_s=0.4)) as read, (tmp_path / "a.jpg").open("wb", buffering=0) as file:
+        for _ in range(5):
+            before = read.n_alive
+            file.write(b"x" * 100)
+            while read.n_alive == before:
+                pass
+        assert read.next().image == b"x" * 500
+
+
+@pytest.mark.parametrize(
+    "name", [".a.jpg", "~a.jpg", "a.jpg.tmp", "a.jpg.part", "a.crdownload", "a.txt", "a.jpg~", "a.mp4"]
+)
+def test_names_that_are_not_meant_are_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "folder.jpg").mkdir()
+    put(tmp_path, "z.jpg")
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        assert names([read.next()]) == ["z.jpg"]
+        assert read.nothing()
+
+
+def test_an_empty_and_a_huge_file_are_refused_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_module, "MAX_BYTES", 10)
+    put(tmp_path, "empty.jpg", b"")
+    put(tmp_path, "huge.jpg", b"x" * 11)
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        first, second = read.some(2)
+        assert read.nothing()
+    assert (first.image, first.refused) == (None, "the file is empty")
+    assert (second.image, second.refused) == (None, "the file has more than 0 MB")
+
+
+def test_a_folder_that_goes_away_is_lost_and_comes_back_without_its_old_files(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    folder.mkdir()
+    put(folder, "a.jpg")
+    source = source_of(folder, settled_s=0.05)
+    with Read(source) as read:
+        read.next()
+        folder.rename(elsewhere)
+        assert read.rest() == []
+        assert isinstance(read.fault, StreamError)
+        assert read.fault.reason is Reason.SOURCE_LOST
+        assert (
+            str(read.fault)
+            == f"the folder {folder} cannot be listed (No such file or directory): it is looked for again"
+        )
+    elsewhere.rename(folder)
+    put(folder, "b.jpg")
+    with Read(source) as read:
+        assert names([read.next()]) == ["b.jpg"]
+        assert read.nothing()
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.jpg")
+    put(tmp_path, "b.jpg", b"fine")
+    read_bytes = Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.name == "a.jpg":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        first, second = read.some(2)
+        assert read.nothing()
+    assert first.refused == "a.jpg cannot be read (Permission denied)"
+    assert second.image == b"fine"
+
+
+def test_files_that_are_not_wanted_are_not_read(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg")
+    with Read(source_of(tmp_path, settled_s=0.05), wanted=False) as read:
+        shot = read.next()
+    assert (shot.image, shot.refused) == (None, "")
+
+
+def test_thousands_of_files_pass_once_each(tmp_path: Path) -> None:
+    for number in range(3000):
+        (tmp_path / f"{number:05d}.jpg").write_bytes(b"x")
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        assert names(read.some(3000)) == [f"{number:05d}.jpg" for number in range(3000)]  # type: ignore[arg-type]
+        assert read.nothing()

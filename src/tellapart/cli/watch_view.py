@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"live": "green", "connecting": "yellow", "ended": "dim"}
 _BAD = "bold red"
+_NOTHING = (Text(),) * 5
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def _head(health: StreamHealth) -> Text:
     facts += [f"{health.n_refused:,} refused"] if health.n_refused else []
     facts += [f"{health.n_late:,} too late"] if health.n_late else []
     if health.lag_p50_s is not None and health.lag_p99_s is not None:
-        facts.append(f"lag {health.lag_p50_s:.2f} s, p99 {health.lag_p99_s:.2f} s")
+        facts.append(f"lag {health.lag_p50_s:.2f}, p99 {health.lag_p99_s:.2f} s")
     if health.memory_bytes is not None:
         facts.append(f"{health.memory_bytes / 2**20:,.0f} MiB")
     text = Text(no_wrap=True, overflow="ellipsis")
@@ -56,25 +57,25 @@ def _table(health: StreamHealth) -> Table:
     table.add_column("state", no_wrap=True)
     for name in ("fps", "last", "drop"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("decision", no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column("decision", no_wrap=True, overflow="ellipsis", max_width=26)
     table.add_column("since", justify="right", no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=2, style="dim")
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
     left = list(health.decisions)
     for camera in health.cameras.values():
         own = [one for one in left if one.subject.partition("/")[0] == camera.camera]
         left = [one for one in left if one not in own]
         _add(table, _camera(camera, health.now_s), own, health.now_s)
-    _add(table, [], left, health.now_s)
+    for one in left:
+        table.add_row(*_NOTHING, *_decision(one, health.now_s, ""))
     return table
 
 
 def _add(table: Table, cells: Sequence[Text], decisions: Sequence[Decision], now_s: float) -> None:
     """A row with the camera's cells and the first decision, and one for each further decision."""
-    if cells and not decisions:
+    if not decisions:
         table.add_row(*cells)
     for number, one in enumerate(decisions):
-        before = cells if cells and number == 0 else [Text()] * 5
-        table.add_row(*before, *_decision(one, now_s))
+        table.add_row(*(_NOTHING if number else cells), *_decision(one, now_s, cells[0].plain))
 
 
 def _camera(one: CameraHealth, now_s: float) -> list[Text]:
@@ -88,17 +89,19 @@ def _camera(one: CameraHealth, now_s: float) -> list[Text]:
     ]
 
 
-def _decision(one: Decision, now_s: float) -> list[Text]:
-    region = one.subject.partition("/")[2] or ("" if "/" in one.subject else one.subject)
-    name = region if one.track == "state" else f"{region} {one.track}".strip()
-    text = Text(f"{plain(name)} ", "dim")
-    text.append(plain(one.state), "bold default not dim")
+def _decision(one: Decision, now_s: float, camera: str) -> list[Text]:
+    """The state first: it must be read where a row is cut."""
+    about = one.subject.partition("/")[2] if camera else one.subject
+    about = " ".join(part for part in (about, "" if one.track == "state" else one.track) if part)
+    text = Text(plain(one.state), "bold")
+    if about:
+        text.append(f"  {plain(about)}", "not bold dim")
     return [text, Text(span(max(0.0, now_s - one.since_s))), Text(plain(one.because))]
 
 
 def _troubles(health: StreamHealth) -> list[Text]:
     """What fails now, one line each."""
-    said = [f"{one['name']}: {one['message']}" for one in health.channels if one["failing"]]
+    said = [f"{one['name'].partition(' ')[0]}: {one['message']}" for one in health.channels if one["failing"]]
     said += [
         f"model {one.name} failed on {one.n_failed:,} images: {one.message}" for one in health.models if one.n_failed
     ]

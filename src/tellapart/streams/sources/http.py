@@ -91,13 +91,29 @@ class HttpSource:
             yield from live_pictures(cv, capture, self._clock, wanted, self._name)
 
 
+class _Digest(urllib.request.HTTPDigestAuthHandler):
+    """As it is, but for the refused answer, which is let go of."""
+
+    def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Basic(urllib.request.HTTPBasicAuthHandler):
+    """As it is, but for the refused answer, which is let go of."""
+
+    def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
 def _opener(address: str, user: str | None, password: str | None) -> urllib.request.OpenerDirector:
     """Asks the camera itself, by no proxy, and says who it is by either of HTTP's two ways."""
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if user is not None:
         known = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         known.add_password(None, address, user, password or "")
-        handlers += [urllib.request.HTTPDigestAuthHandler(known), urllib.request.HTTPBasicAuthHandler(known)]
+        handlers += [_Digest(known), _Basic(known)]
     return urllib.request.build_opener(*handlers)
 
 

@@ -65,10 +65,7 @@ def evaluate_decisions(
     level: float = LEVEL,
 ) -> PolicyEvaluation:
     """`evaluate_policy` for decisions that are there already: those of each sequence, for each image, in order."""
-    if not late_s >= 0:
-        raise SettingsError(
-            Reason.BAD_SETTING, f"how late a state may come is a number of seconds from 0, got {late_s:g}"
-        )
+    _check(policy, rest, late_s)
     names = [name for name in recording if name in decided and name in truth and len(recording[name])]
     if not names:
         raise DataError(Reason.DATASET_EMPTY, _nothing_in_common(recording, truth))
@@ -121,12 +118,17 @@ def terms_of(track: Any, labels: Labelled, *, rest: str | None = None, late_s: f
     return Terms(states, at_rest, costs, asking, track.outside, at_end, late_s, at_rest in named)
 
 
+def states_of(policy: Any) -> tuple[str, ...]:
+    """The states of all tracks, each once."""
+    return tuple(dict.fromkeys(state for track in policy.tracks.values() for state in track.states))
+
+
 def _check(policy: Any, rest: str | None, late_s: float) -> None:
     if not late_s >= 0:
         raise SettingsError(
             Reason.BAD_SETTING, f"how late a state may come is a number of seconds from 0, got {late_s:g}"
         )
-    states = dict.fromkeys(state for track in policy.tracks.values() for state in track.states)
+    states = states_of(policy)
     if rest is not None and rest not in states:
         raise SettingsError(
             Reason.BAD_SETTING, f"the state at rest, {rest!r}, is none of the policy's states: {_listed(states)}"
@@ -166,8 +168,8 @@ def _track_of(policy: Any, one: TrueEpisode) -> str:
     elif having:
         told = f"{where} the state {one.state!r}, which the tracks {_listed(having)} have: name the track as well"
     else:
-        states = dict.fromkeys(state for track in policy.tracks.values() for state in track.states)
-        told = f"{where} the state {one.state!r}, which the policy does not have; its states are {_listed(states)}"
+        known = _listed(states_of(policy))
+        told = f"{where} the state {one.state!r}, which the policy does not have; its states are {known}"
     raise SpecError(Reason.BAD_POLICY, told)
 
 

@@ -85,7 +85,7 @@ class Engine:
                     Reason.BAD_POLICY,
                     f"the policy {self._identity} has no input {one.input!r}, its inputs are {inputs}",
                 )
-        if not one_instant or not self._now_s <= at_s < math.inf:
+        if not one_instant or not math.isfinite(at_s) or at_s < self._now_s:
             times = sorted({one.at_s for one in ordered})
             raise SpecError(
                 Reason.BAD_POLICY,

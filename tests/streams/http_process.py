@@ -3,7 +3,7 @@
     python http_process.py PORT '{"cam": {"folder": "/tmp/pictures", "fps": 10}}'
 
 `/cam/mjpeg` delivers the JPEGs of a folder at the camera's pace, again and again; `/cam/snapshot.jpg` the one of the moment.
-Commands come as lines of JSON on the standard input, each is answered by a line; the process ends with its parent.
+Commands come as lines of JSON on the standard input, each is answered by a 0; the process ends with its parent.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def listen() -> None:
         told = json.loads(line)
         name = told.pop("mount")
         Handler.cameras[name] = replace(Handler.cameras[name], **told)
-        answer("done")
+        answer("0")
     os._exit(0)
 
 

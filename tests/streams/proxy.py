@@ -40,6 +40,7 @@ class Proxy:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for connections
         self._listening.close()
         self.flowing.set()
         self.cut()
@@ -49,9 +50,7 @@ class Proxy:
         pairs, self._pairs = self._pairs, []
         for pair in pairs:
             for one in pair:
-                with contextlib.suppress(OSError):
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    one.shutdown(socket.SHUT_RDWR)
+                _reset(one)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # the listening socket was closed: the test is over
@@ -86,7 +85,7 @@ class Proxy:
                 carried += len(chunk)
                 if self.cut_after is not None and carried > self.cut_after:
                     client.sendall(chunk[: len(chunk) // 2])
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    _reset(client)
                     return
                 client.sendall(self._harmed(chunk))
 
@@ -96,3 +95,11 @@ class Proxy:
             at = self._random.randrange(len(chunk))
             chunk = chunk[:at] + bytes([chunk[at] ^ self._random.randrange(1, 256)]) + chunk[at + 1 :]
         return garbage + chunk
+
+
+def _reset(connection: socket.socket) -> None:
+    """End it with RST; who waits for it in another thread is woken first, it would keep the connection open."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection.shutdown(socket.SHUT_RD)
+        connection.close()

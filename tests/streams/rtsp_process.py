@@ -4,7 +4,8 @@
 
 Each mount is a camera that never waits for anybody: it delivers the pictures of its video one after the other at its pace,
 again and again, stamped with the time at which they left; who connects gets them from the next whole picture on. Commands
-come as lines of JSON on the standard input, each is answered by a line; the process ends with its parent.
+come as lines of JSON on the standard input, each is answered by the number of the picture that is next; the process ends
+with its parent.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Mount:
         stream = Path(video).read_bytes()
         starts = [found.start() for found in _UNIT.finditer(stream)]
         self._units = [stream[a:b] for a, b in zip(starts, [*starts[1:], len(stream)], strict=True)]
-        self._at, self._fps = 0, fps
+        self.at, self._fps = 0, fps
 
     def connect(self, media: Any) -> None:
         """Somebody wants to see: from the next whole picture on."""
@@ -58,8 +59,8 @@ class Mount:
 
     def _deliver(self) -> bool:
         if not self.stalled:
-            self._send(self._units[self._at])
-            self._at = (self._at + 1) % len(self._units)
+            self._send(self._units[self.at])
+            self.at = (self.at + 1) % len(self._units)
         self._due_us += round(1e6 / self._fps)
         GLib.timeout_add(max(0, (self._due_us - GLib.get_monotonic_time()) // 1000), self._deliver)
         return False
@@ -115,7 +116,7 @@ class Server:
         if "video" in told:
             mount.play(told["video"], told["fps"])
         mount.stalled = told.get("stalled", mount.stalled)
-        answer("done")
+        answer(str(mount.at))
         return True
 
 

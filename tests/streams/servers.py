@@ -27,7 +27,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
 Gst.init(None)
 missing = [one for one in ("appsrc", "h264parse", "rtph264pay") if not Gst.ElementFactory.find(one)]
-raise SystemExit(" ".join(missing))
+raise SystemExit(" ".join(missing) or None)
 """
 
 
@@ -95,15 +95,15 @@ class Server:
             pipe.close()
         self._process = None
 
-    def tell(self, camera: str, **how: Any) -> None:
-        """The camera behaves so from now on, after a restart too (`stalled` aside)."""
+    def tell(self, camera: str, **how: Any) -> int:
+        """The camera behaves so from now on, after a restart too (`stalled` aside); the number of its next picture."""
         self._cameras[camera] |= {key: value for key, value in how.items() if key != "stalled"}
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"mount": camera, **how}) + "\n")
         self._process.stdin.flush()
-        assert self._process.stdout.readline() == "done\n"
+        return int(self._process.stdout.readline())
 
     @property
     def pid(self) -> int:

@@ -60,7 +60,8 @@ class Parts:
             line = self._response.readline(_MAX_LINE)
             if not line:
                 return False
-            self._passed_mark = line.strip().lstrip(b"-") == self._boundary
+            mark = line.strip()  # bytes of an image that broke off may stand before it
+            self._passed_mark = mark.lstrip(b"-") == self._boundary or mark.endswith(b"--" + self._boundary)
             _expect_room(n_bytes := n_bytes + len(line))
         self._passed_mark = False
         return True

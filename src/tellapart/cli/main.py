@@ -23,6 +23,7 @@ _COMMANDS = {
     "train": "tellapart.cli.train:train",
     "predict": "tellapart.cli.predict:predict",
     "watch": "tellapart.cli.watch:watch",
+    "why": "tellapart.cli.why:why",
     "evaluate": "tellapart.cli.evaluate:evaluate",
     "embed": "tellapart.cli.embed:embed",
     "cluster": "tellapart.cli.cluster:cluster",

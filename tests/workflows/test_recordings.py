@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,36 @@ def test_deep_nesting_is_refused(tmp_path: Path) -> None:
 def test_observations_of_other_policies_are_counted(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", line(0.0, input="left"), line(0.0, input="top"))
     found = read_recording(path, policy=policy("left"))
-    assert (found.n_observations, found.n_foreign) == (1, 1)
-    with pytest.raises(DataError, match="all 2 are of inputs that the policy does not have; it has 'door'"):
-        read_recording(path, policy=policy("door"))
+    assert (list(found), found.n_observations, found.n_foreign) == ([""], 1, 1)
+    expected = (
+        f"{path} holds no observation that can be used: what was recorded is called 'left', 'top', and no input of the policy "
+        "is; name them, as INPUT=left"
+    )
+    with pytest.raises(DataError, match=re.escape(expected)):
+        read_recording(path, policy=policy("door", "window"))
+
+
+def test_what_inputs_were_called(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "r.jsonl", line(1.0, input="gate/top"), line(0.0, input="gate/left"), line(0.0, input="x")
+    )
+    found = read_recording(path, policy=policy("a", "b"), inputs={"a": "gate/left", "b": "gate/top"})
+    assert [(one.at_s, one.input) for one in found[""]] == [(0.0, "a"), (1.0, "b")]
+    assert found.n_foreign == 1
+    both = read_recording(path, policy=policy("a", "x"), inputs={"a": "x"})
+    assert [one.input for one in both[""]] == ["a", "x"]
+    with pytest.raises(SettingsError, match="the policy has no input 'c'; it has 'a', 'b'"):
+        read_recording(path, policy=policy("a", "b"), inputs={"c": "x"})
+
+
+def test_a_policy_of_one_input_hears_each_region_apart(tmp_path: Path) -> None:
+    lines = [line(0.0, input="gate/left"), line(0.0, input="gate/top"), line(1.0, input="gate/top", sequence="night")]
+    path = written(tmp_path / "r.jsonl", *lines)
+    found = read_recording(path, policy=policy("image"))
+    assert list(found) == ["gate/left", "gate/top", "night/gate/top"]
+    assert {one.input for of in found.values() for one in of} == {"image"}
+    only = read_recording(path, policy=policy("image"), inputs={"image": "gate/top"})
+    assert (list(only), only.n_foreign) == (["", "night"], 1)
 
 
 @pytest.mark.parametrize("inside", ["", "recording"])

@@ -8,7 +8,7 @@ import click
 
 from tellapart.cli.options import JSON, PATH, SEED
 from tellapart.cli.output import note, plain, pretty
-from tellapart.cli.policy_run import FPS, POLICY, RECORDING, tell_refusals
+from tellapart.cli.policy_run import FPS, INPUTS, POLICY, RECORDING, tell_refusals
 from tellapart.cli.progress import progress
 
 
@@ -33,6 +33,7 @@ from tellapart.cli.progress import progress
     help="How long after a true episode its state still counts as found.",
 )
 @FPS
+@INPUTS
 @SEED
 @JSON
 def evaluate(
@@ -44,6 +45,7 @@ def evaluate(
     rest: str | None,
     late_s: float,
     fps: float,
+    inputs: dict[str, str],
     seed: int,
     as_json: bool,
 ) -> None:
@@ -59,6 +61,7 @@ def evaluate(
             rest=rest,
             late_s=late_s,
             fps=fps,
+            inputs=inputs,
             seed=seed,
             output=output,
             progress=shown,

@@ -28,7 +28,23 @@ FPS = click.option(
     metavar="RATE",
     help="Images per second of a recording without times, such as what `predict --json` writes.",
 )
+INPUTS = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="INPUT=NAME",
+    callback=lambda _context, _option, given: _named(given),
+    help="What an input of the policy was called when it was recorded, such as left=gate/left; may be repeated.",
+)
 _SHOWN = 10
+
+
+def _named(given: Sequence[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for name, _, recorded in pairs:
+        if not name or not recorded:
+            raise click.BadParameter("an input and its name are written INPUT=NAME, such as left=gate/left")
+    return {name: recorded for name, _, recorded in pairs}
 
 
 @click.command()
@@ -37,17 +53,25 @@ _SHOWN = 10
 @click.option("--truth", type=PATH, metavar="FILE", help="Labelled episodes, shown above the decisions.")
 @flag("--all", "every", "The decision for every image, not only changes and ends of episodes.")
 @FPS
+@INPUTS
 @click.option("--output", "-o", type=PATH, metavar="FILE", help="Write to FILE.  [default: stdout]")
 @flag("--json", "as_json", "Print each decision as a line of JSON.")
 def run(
-    policy: Path, recording: Path, truth: Path | None, every: bool, fps: float, output: Path | None, as_json: bool
+    policy: Path,
+    recording: Path,
+    truth: Path | None,
+    every: bool,
+    fps: float,
+    inputs: dict[str, str],
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Say what POLICY decides over RECORDING: recorded observations, or what `predict --json` wrote."""
     from tellapart.cli.policy_timeline import timeline
     from tellapart.workflows.policy_run import run_policy
 
     with progress() as shown:
-        found = run_policy(policy, recording, truth=truth, fps=fps, progress=shown)
+        found = run_policy(policy, recording, truth=truth, fps=fps, inputs=inputs, progress=shown)
     told = (
         _json(found, every)
         if as_json
@@ -78,4 +102,4 @@ def _json(found: PolicyRun, every: bool) -> Iterator[str]:
             yield one_line(one.to_json())
 
 
-__all__ = ["FPS", "JSON", "POLICY", "RECORDING", "run", "tell_refusals"]
+__all__ = ["FPS", "INPUTS", "JSON", "POLICY", "RECORDING", "run", "tell_refusals"]

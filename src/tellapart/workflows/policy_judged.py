@@ -62,6 +62,7 @@ def judge_policies(
     rest: str | None = None,
     late_s: float = 0.0,
     fps: float = 1.0,
+    inputs: Mapping[str, str] | None = None,
     seed: int = 0,
     output: str | Path | None = None,
     progress: Progress = silent,
@@ -74,11 +75,15 @@ def judge_policies(
             `write_failed` for the page.
     """
     policies = [read_policy(one) if isinstance(one, str | Path) else one for one in (policy, *others)]
-    recorded = read_recording(recording, policy=policies[0], fps=fps)
+    recorded = read_recording(recording, policy=policies[0], fps=fps, inputs=inputs)
     labelled = read_truth(truth)
     found = []
     for number, one in enumerate(policies, 1):
-        own = recorded if set(one.inputs) == set(policies[0].inputs) else read_recording(recording, policy=one, fps=fps)
+        own = (
+            recorded
+            if set(one.inputs) == set(policies[0].inputs)
+            else read_recording(recording, policy=one, fps=fps, inputs=inputs)
+        )
         at_rest = rest if number == 1 or rest in states_of(one) else None
         found.append(evaluate_policy(one, own, labelled, rest=at_rest, late_s=late_s, seed=seed))
         progress("deciding", number, len(policies))

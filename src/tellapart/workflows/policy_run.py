@@ -49,6 +49,7 @@ def run_policy(
     *,
     truth: str | Path | None = None,
     fps: float = 1.0,
+    inputs: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> PolicyRun:
     """Decide over a recording (`read_recording`), each sequence from its beginning; `truth` is read beside it.
@@ -58,7 +59,7 @@ def run_policy(
         DataError: the recording or the truth cannot be read.
     """
     policy = read_policy(policy) if isinstance(policy, str | Path) else policy
-    recorded = read_recording(recording, policy=policy, fps=fps)
+    recorded = read_recording(recording, policy=policy, fps=fps, inputs=inputs)
     labelled = read_truth(truth) if truth is not None else None
     decisions = {}
     for number, (name, observations) in enumerate(recorded.items(), 1):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tellapart.errors import DataError, Reason
+from tellapart.errors import DataError, Reason, SettingsError
 from tellapart.records import Refusal
 from tellapart.records.observation import Observation
+from tellapart.workflows.recorded_inputs import names_of, with_inputs
 from tellapart.workflows.text_lines import numbered_lines
 
 _OF_A_STREAM = "observations-*.jsonl"
@@ -44,7 +45,9 @@ class Recorded(Mapping[str, list[Observation]]):
         return sum(map(len, self.sequences.values()))
 
 
-def read_recording(path: str | Path, *, policy: Any = None, fps: float = 1.0) -> Recorded:
+def read_recording(
+    path: str | Path, *, policy: Any = None, fps: float = 1.0, inputs: Mapping[str, str] | None = None
+) -> Recorded:
     """Read a file of observations, the folder of a stream's recording, or a folder of files that are a sequence each.
 
     Lines are what a stream records (`Observation.to_json`) or what `predict --json` writes: without `at`, the time is the
@@ -52,23 +55,36 @@ def read_recording(path: str | Path, *, policy: Any = None, fps: float = 1.0) ->
     the only one of `policy`; without `id` the uri names the image. `sequence` is optional. A bad line is refused and the rest
     is read.
 
+    `inputs` names for each input of the policy what it was called when it was recorded, such as "gate/left" for a region of a
+    camera. Without, the names are the same; where a policy of one input finds its name nowhere, each name that was recorded
+    is a sequence of its own, as each region has a decision of its own.
+
     Raises:
         DataError: `dataset_not_found`, `read_failed`, `dataset_empty` where no line can be used.
-        SettingsError: `bad_setting` for a rate that is none.
+        SettingsError: `bad_setting` for a rate that is none, or an input that the policy does not have.
     """
     _check_rate(fps)
-    reading = _Reading(tuple(policy.inputs) if policy is not None else (), fps)
+    known = tuple(policy.inputs) if policy is not None else ()
+    _check_inputs(inputs or {}, known)
+    reading = _Reading(known, fps)
     for file, sequence in _files(Path(path)):
         reading.take(file, sequence)
-    found = reading.recorded()
+    sequences, n_foreign = with_inputs(reading.sequences, known, inputs or {})
+    found = Recorded(sequences, tuple(reading.refusals), n_foreign)
     if not found.n_observations:
-        _nothing(path, found, reading.inputs)
+        _nothing(path, found, names_of(reading.sequences))
     return found
 
 
-def _check_rate(fps: float) -> None:
-    from tellapart.errors import SettingsError
+def _check_inputs(inputs: Mapping[str, str], known: tuple[str, ...]) -> None:
+    strange = [name for name in inputs if known and name not in known]
+    if strange:
+        raise SettingsError(
+            Reason.BAD_SETTING, f"the policy has no input {strange[0]!r}; it has {', '.join(map(repr, known))}"
+        )
 
+
+def _check_rate(fps: float) -> None:
     if not (math.isfinite(fps) and fps > 0):
         raise SettingsError(Reason.BAD_SETTING, f"the images per second are a number above 0, got {fps:g}")
 
@@ -92,12 +108,11 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
     yield from ((file, file.stem) for file in files)
 
 
-def _nothing(path: str | Path, found: Recorded, inputs: tuple[str, ...]) -> NoReturn:
+def _nothing(path: str | Path, found: Recorded, recorded: Sequence[str]) -> NoReturn:
     why = "it is empty"
     if found.n_foreign:
-        why = (
-            f"all {found.n_foreign} are of inputs that the policy does not have; it has {', '.join(map(repr, inputs))}"
-        )
+        named = ", ".join(map(repr, recorded[:5]))
+        why = f"what was recorded is called {named}, and no input of the policy is; name them, as INPUT={recorded[0]}"
     elif found.refusals:
         why = f"all {len(found.refusals)} lines were refused, the first: {found.refusals[0].sentence}"
     raise DataError(Reason.DATASET_EMPTY, f"{path} holds no observation that can be used: {why}")
@@ -111,7 +126,6 @@ class _Reading:
     fps: float
     sequences: dict[str, list[Observation]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
-    n_foreign: int = 0
     numbers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     timed: dict[str, bool] = field(default_factory=dict)
 
@@ -124,11 +138,6 @@ class _Reading:
                 self._refuse(f"{file}:{number}", Reason.BAD_ROW.value, f"it is no line of a recording: {_told(exc)}")
             except _NotAnswered as exc:
                 self._refuse(f"{file}:{number}", exc.code, f"the image was refused: {exc}")
-
-    def recorded(self) -> Recorded:
-        """The sequences by name, each sorted by time."""
-        ordered = {name: sorted(self.sequences[name], key=lambda one: one.order) for name in sorted(self.sequences)}
-        return Recorded(ordered, tuple(self.refusals), self.n_foreign)
 
     def _refuse(self, where: str, code: str, message: str) -> None:
         self.refusals.append(Refusal(where, code, message))
@@ -144,9 +153,6 @@ class _Reading:
         self._check_times(sequence, "at" in value)
         one = Observation.from_json(self._completed(value, number))
         _check(one, value)
-        if self.inputs and one.input not in self.inputs:
-            self.n_foreign += 1
-            return
         self.sequences.setdefault(sequence, []).append(one)
 
     def _number(self, sequence: str, value: Mapping[str, Any]) -> int:

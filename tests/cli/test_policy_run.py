@@ -157,6 +157,18 @@ def test_sequences_without_labels_are_left_out_and_named() -> None:
     ]
 
 
+def test_inputs_by_the_names_that_were_recorded() -> None:
+    text = Path("r.jsonl").read_text("utf-8").replace('"input": "image"', '"input": "gate/left"')
+    Path("r.jsonl").write_text(text, "utf-8")
+    apart = run("policy", "run", "p.yaml", "r.jsonl", "--json")
+    assert {one["subject"] for one in apart.lines} == {"one/gate/left", "two/gate/left"}
+    named = run("policy", "evaluate", "p.yaml", "r.jsonl", "truth.csv", "--input", "image=gate/left", "--json").json
+    assert named["tracks"]["state"]["counts"]["n_found"] == 4
+    ran = run("policy", "run", "p.yaml", "r.jsonl", "--input", "image")
+    assert ran.code == 2
+    assert "an input and its name are written INPUT=NAME, such as left=gate/left" in ran.err
+
+
 class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -89,6 +89,13 @@ def test_a_vote_over_images_of_the_episode_is_about_it_though_it_has_gone(
     assert [told(one) for one in found.episodes] == [expected]
 
 
+def test_what_overlaps_comes_before_what_is_late() -> None:
+    found = judged(".bb.bb.", "....bb.", late_s=5.0)
+    assert [told(one) for one in found.episodes] == ["missed rest", "found +0 s 0"]
+    found = judged(".b.b...", ".....b.", late_s=5.0)
+    assert [told(one) for one in found.episodes] == ["missed rest", "found +2 s 2 late"]
+
+
 def test_no_image_fell_into_the_gap() -> None:
     seen_s = np.array([0.0, 1.0, 10.0, 11.0])
     runs = [Run("rest", 0, 10, (0.0,)), Run("bad", 10, 12, (10.0,))]

@@ -15,12 +15,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
+from tellapart.evaluation.episode_times import flicker, images_right, wrong_pieces
 from tellapart.evaluation.episodes import EpisodeOutcome, Labelled, Run, RunOutcome, SequenceOutcome, Terms
-from tellapart.evaluation.scored import Bools, Floats
+from tellapart.evaluation.scored import Floats
 from tellapart.records.episode import TrueEpisode
 
 
@@ -48,10 +48,10 @@ def judge_sequence(
         end_s,
         episodes,
         outcomes,
-        tuple(_flicker(outcomes, labelled)),
+        tuple(flicker(outcomes, labelled)),
         seen_s,
-        _right(outcomes, episodes, labelled, terms, seen_s),
-        np.empty((0, 2)) if terms.at_end else _pieces(runs, labelled, terms, float(seen_s[0]), end_s),
+        images_right(outcomes, episodes, labelled, terms, seen_s),
+        np.empty((0, 2)) if terms.at_end else wrong_pieces(runs, labelled, terms, float(seen_s[0]), end_s),
     )
 
 
@@ -92,7 +92,7 @@ class _Matching:
             neutral = neutral or not stretch.episodes
             fresh = [i for i in stretch.episodes if i not in self._found_by and self._reaches(run, i)]
             if fresh:
-                self._found_by |= dict.fromkeys(fresh, number)
+                self._found_by.update(dict.fromkeys(fresh, number))
                 self._first.add(fresh[0])
                 return "found"
             repeats = repeats or bool(stretch.episodes)
@@ -104,12 +104,12 @@ class _Matching:
         harmless = run.state == self._terms.rest and (at_rest or not self._terms.rest_named)
         return "rest" if harmless else "false"
 
-    def _near(self, run: Run) -> Sequence[int]:
-        """Stretches that a run may belong to: those it overlaps, and those before it that it may be late for."""
+    def _near(self, run: Run) -> list[int]:
+        """Stretches that a run may belong to: those it overlaps, then those it may be late for, the last one first."""
         reach_s = min([run.begin_s - self._terms.late_s, *run.evidence_s])
-        first = self._labelled.stretch_at(reach_s)
-        last = bisect_left(self._labelled.starts, run.end_s, lo=first)
-        return range(first, max(last, first + 1))
+        first, now = self._labelled.stretch_at(reach_s), self._labelled.stretch_at(run.begin_s)
+        last = bisect_left(self._labelled.starts, run.end_s, lo=now)
+        return [*range(now, max(last, now + 1)), *range(now - 1, first - 1, -1)]
 
     def _belongs(self, run: Run, stretch_number: int) -> bool:
         stretch = self._labelled.stretches[stretch_number]
@@ -186,67 +186,3 @@ class _Matching:
             wrong = self._was[number] in ("false", "asked")
             told.append(RunOutcome(run, self._was[number], wrong and number not in self._answered, actual))
         return tuple(told)
-
-
-def _flicker(outcomes: Sequence[RunOutcome], labelled: Labelled) -> list[float]:
-    """Times of changes that the truth does not explain: those that neither find something, nor go to what is true for the
-    first time since it is, nor back to it after something was found."""
-    times: list[float] = []
-    left_s: dict[str, float] = {}
-    for before, one in pairwise(outcomes):
-        left_s[before.run.state] = before.run.end_s
-        if before.run.state == one.run.state or one.was == "found":
-            continue
-        stretch = labelled.stretches[labelled.stretch_at(one.run.begin_s)]
-        again = left_s.get(one.run.state, float("-inf")) >= stretch.start_s and before.was != "found"
-        if stretch.state != one.run.state or again:
-            times.append(one.run.begin_s)
-    return times
-
-
-def _right(
-    outcomes: Sequence[RunOutcome],
-    episodes: Sequence[EpisodeOutcome],
-    labelled: Labelled,
-    terms: Terms,
-    seen_s: Floats,
-) -> Bools:
-    if terms.at_end:
-        return _right_of_parts(outcomes, episodes, terms, seen_s)
-    codes = {state: code for code, state in enumerate(terms.states)}
-    true = np.array([codes[one.state] for one in labelled.stretches])
-    decided = np.array([-1, *(codes[one.run.state] for one in outcomes)])
-    at = np.searchsorted([one.run.begin_s for one in outcomes], seen_s, side="right")
-    where = np.maximum(np.searchsorted(labelled.starts, seen_s, side="right") - 1, 0)
-    return np.asarray(true[where] == decided[at])
-
-
-def _right_of_parts(
-    outcomes: Sequence[RunOutcome],
-    episodes: Sequence[EpisodeOutcome],
-    terms: Terms,
-    seen_s: Floats,
-) -> Bools:
-    """Images take the result of the part that they belong to; between parts they are right where nothing was made of them."""
-    right = np.ones(len(seen_s), dtype=bool)
-    for one in outcomes:
-        times = one.run.evidence_s
-        if one.run.final and times and one.run.state != terms.rest and one.actual == terms.rest:
-            right[(seen_s >= min(times)) & (seen_s <= max(times))] = False
-    for episode in episodes:
-        right[slice(*np.searchsorted(seen_s, (episode.start_s, episode.end_s)))] = episode.how == "found"
-    return right
-
-
-def _pieces(runs: Sequence[Run], labelled: Labelled, terms: Terms, start_s: float, end_s: float) -> Floats:
-    """(n, 2) times and costs in seconds of what was decided from then on, cut where the truth or the decision changes."""
-    codes = {state: code for code, state in enumerate(terms.states)}
-    begins = np.array([run.begin_s for run in runs])
-    cuts = np.unique(np.concatenate([begins, labelled.starts, [one.start_s for one in labelled.episodes], [end_s]]))
-    cuts = cuts[(cuts >= start_s) & (cuts <= end_s)]
-    at = np.searchsorted(begins, cuts[:-1], side="right") - 1
-    where = np.maximum(np.searchsorted(labelled.starts, cuts[:-1], side="right") - 1, 0)
-    decided = np.array([codes[run.state] for run in runs])
-    true = np.array([codes[one.state] for one in labelled.stretches])
-    costs = terms.costs[true[where], decided[at]] * np.diff(cuts)
-    return np.stack([cuts[:-1], np.where(at < 0, 0.0, costs)], axis=1)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tellapart.evaluation.curves import Confusion
 from tellapart.evaluation.episode_figures import SECONDS_PER_HOUR, Counting, Resampling, Units
-from tellapart.evaluation.episodes import EpisodeOutcome, RunOutcome, SequenceOutcome, Terms
+from tellapart.evaluation.episodes import SequenceOutcome, Terms
 from tellapart.evaluation.intervals import LEVEL, N_RESAMPLES, Estimate
 from tellapart.evaluation.plain import to_plain
+from tellapart.evaluation.policy_counts import Among, confusion_of
 from tellapart.evaluation.scored import Floats
-
-MERGED, NOTHING, NO_EPISODE = "merged", "nothing", "no episode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def evaluate_tracks(
 def _track(name: str, counting: Counting, drawn: Resampling) -> TrackEvaluation:
     terms, hours = counting.terms, counting.hours()
     states = [_state(name, counting, drawn, hours) for name in _shown(counting)]
-    among = _Among(lambda e: e.state != terms.rest, lambda r: r.run.state != terms.rest)
+    among = Among(lambda e: e.state != terms.rest, lambda r: r.run.state != terms.rest)
     by_unit = {
         **among.by_unit(counting, hours),
         "flicker_per_hour": (counting.flicker(), hours),
@@ -150,7 +148,7 @@ def _track(name: str, counting: Counting, drawn: Resampling) -> TrackEvaluation:
         among.counts(counting),
         figures,
         float(by_unit["cost"][0].sum()),
-        _confusion(counting),
+        confusion_of(counting),
         tuple(counting.outcomes),
         by_unit,
     )
@@ -163,78 +161,8 @@ def _shown(counting: Counting) -> list[str]:
 
 
 def _state(state: str, counting: Counting, drawn: Resampling, hours: Floats) -> StateFigures:
-    among = _Among(lambda e: e.state == state, lambda r: r.run.state == state)
+    among = Among(lambda e: e.state == state, lambda r: r.run.state == state)
     return StateFigures(state, among.counts(counting), among.figures(counting, drawn, hours))
-
-
-@dataclass(frozen=True, slots=True)
-class _Among:
-    """The figures of some true and decided episodes."""
-
-    episodes: Callable[[EpisodeOutcome], bool]
-    runs: Callable[[RunOutcome], bool]
-
-    def by_unit(self, counting: Counting, hours: Floats) -> dict[str, tuple[Floats, Floats]]:
-        """Counts above and below the line."""
-        right = counting.runs(lambda r: self.runs(r) and r.was == "found")
-        false = counting.runs(lambda r: self.runs(r) and r.was == "false")
-        hits = counting.episodes(lambda e: self.episodes(e) and e.how == "found")
-        return {
-            "recall": (hits, counting.episodes(self.episodes)),
-            "precision": (right, right + false),
-            "false_alarms_per_hour": (false, hours),
-        }
-
-    def figures(self, counting: Counting, drawn: Resampling, hours: Floats) -> dict[str, Estimate]:
-        """By name."""
-        counted = self.by_unit(counting, hours)
-        found = {name: drawn.share(*counted[name]) for name in ("recall", "precision")}
-        found["false_alarms_per_hour"] = drawn.rate(*counted["false_alarms_per_hour"])
-        seconds, frames, units = counting.delays(self.episodes)
-        for name, values in (("delay_s", seconds), ("delay_frames", frames)):
-            found[f"{name}_median"] = drawn.quantile(values, units, 0.5)
-            found[f"{name}_p90"] = drawn.quantile(values, units, 0.9)
-        return found
-
-    def counts(self, counting: Counting) -> dict[str, int]:
-        """How many of each kind."""
-        true = [e for one in counting.outcomes for e in one.episodes if self.episodes(e)]
-        how = Counter(e.how for e in true)
-        was = Counter(r.was for one in counting.outcomes for r in one.runs if self.runs(r))
-        return {
-            "n_true": len(true),
-            "n_found": how["found"],
-            "n_merged": how["merged"],
-            "n_missed": how["missed"],
-            "n_early": sum(e.early for e in true),
-            "n_late": sum(e.late for e in true),
-            "n_unseen": sum(not e.n_images for e in true),
-            "n_decided": was.total(),
-            "n_right": was["found"],
-            "n_repeated": was["repeated"],
-            "n_false": was["false"],
-            "n_asked": was["asked"],
-            "n_rest": was["rest"],
-        }
-
-
-def _confusion(counting: Counting) -> Confusion:
-    """True episodes by what they were and what was given; the last row holds what was decided besides, where nothing was."""
-    cells: Counter[tuple[str, str]] = Counter()
-    for one in counting.outcomes:
-        for e in one.episodes:
-            given = (
-                MERGED if e.how == "merged" else e.answer or (counting.terms.rest if counting.terms.at_end else NOTHING)
-            )
-            cells[e.state, given] += 1
-        for r in one.runs:
-            if r.besides:
-                cells[NO_EPISODE, r.run.state] += 1
-    states = counting.terms.states
-    rows = [name for name in (*states, NO_EPISODE) if any(row == name for row, _ in cells)]
-    columns = [name for name in (*states, MERGED, NOTHING) if any(column == name for _, column in cells)]
-    columns = [name for name in (*states, MERGED, NOTHING) if name in columns or name in rows]
-    return Confusion(tuple(rows), tuple(columns), tuple(tuple(cells[row, one] for one in columns) for row in rows))
 
 
 def _track_json(track: TrackEvaluation) -> dict[str, Any]:

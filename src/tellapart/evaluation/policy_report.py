@@ -10,7 +10,8 @@ from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.markup import facts as as_facts
 from tellapart.evaluation.markup import page, paragraph, scrolling, section, table, text
 from tellapart.evaluation.policy_comparison import PolicyDifference
-from tellapart.evaluation.policy_evaluation import MERGED, NO_EPISODE, NOTHING, PolicyEvaluation, TrackEvaluation
+from tellapart.evaluation.policy_counts import MERGED, NO_EPISODE, NOTHING
+from tellapart.evaluation.policy_evaluation import PolicyEvaluation, TrackEvaluation
 from tellapart.evaluation.policy_lanes import lanes
 from tellapart.evaluation.policy_wording import FIGURES, change, change_spread, short, shown, spread, told
 from tellapart.evaluation.wording import capital, percent

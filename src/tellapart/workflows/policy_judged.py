@@ -79,11 +79,10 @@ def judge_policies(
     labelled = read_truth(truth)
     found = []
     for number, one in enumerate(policies, 1):
-        own = (
-            recorded
-            if set(one.inputs) == set(policies[0].inputs)
-            else read_recording(recording, policy=one, fps=fps, inputs=inputs)
-        )
+        own = recorded
+        if set(one.inputs) != set(policies[0].inputs):
+            names = {name: of for name, of in (inputs or {}).items() if name in one.inputs}
+            own = read_recording(recording, policy=one, fps=fps, inputs=names)
         at_rest = rest if number == 1 or rest in states_of(one) else None
         found.append(evaluate_policy(one, own, labelled, rest=at_rest, late_s=late_s, seed=seed))
         progress("deciding", number, len(policies))

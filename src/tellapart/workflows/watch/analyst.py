@@ -59,8 +59,8 @@ class Analyst:
 
     @property
     def is_hungry(self) -> bool:
-        """Whether no frame waits for a worker: there is room for what waits at the cameras."""
-        return not self._waiting
+        """Whether less than a batch waits for a worker: there is room for what waits at the cameras."""
+        return len(self._waiting) < BATCH
 
     def submit(self, frames: Iterable[Frame]) -> None:
         """Take frames, oldest first."""
@@ -70,10 +70,10 @@ class Analyst:
                 self._next_in += 1
             self._changed.notify_all()
 
-    def wait(self, timeout_s: float) -> None:
-        """Until an answer is ready, a worker took the last frame that waited, or the time is over."""
+    def wait(self, timeout_s: float, *, for_room: bool) -> None:
+        """Until an answer is ready, there is room for further frames (if that is waited for), or the time is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._next_out in self._done or not self._waiting, timeout_s)
+            self._changed.wait_for(lambda: self._next_out in self._done or (for_room and self.is_hungry), timeout_s)
 
     def ready(self) -> list[Answered]:
         """Answers that are complete, in the order of their frames."""

@@ -31,7 +31,7 @@ class Lags:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelHealth:
     """A model at work: images answered, and those on which it failed."""
 

@@ -12,6 +12,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from pathlib import Path
 
 from tellapart import __version__
@@ -69,6 +70,7 @@ class Run:
         self._backlogs = Backlogs(files, self._started_real_s)
         self._marks: deque[tuple[int, Moment]] = deque()
         self._models = {name: ModelHealth(name, model_id) for name, model_id in models.items()}
+        self._model_of = {look.name: look.model for looks in plan.looks.values() for look in looks}
         self._refused: Counter[str] = Counter()
         self._entered: Counter[tuple[str, str, str]] = Counter()
         self._n_frames, self._lags = 0, Lags()
@@ -103,7 +105,8 @@ class Run:
         return self._cameras.ended and self._analyst.n_out == self._analyst.n_taken
 
     def _turn(self) -> None:
-        if self._analyst.is_hungry and not self._cameras.ended:
+        ended = self._cameras.ended
+        if self._analyst.is_hungry and not ended:
             busy = self._analyst.n_out < self._analyst.n_taken
             frames = self._cameras.wait(BUSY_S if busy else IDLE_S)
             real_s = time.monotonic()
@@ -112,7 +115,7 @@ class Run:
             self._analyst.submit(frames)
             self._mark(self._backlogs.moment(self._cameras.now_s(), real_s))
         else:
-            self._analyst.wait(IDLE_S)
+            self._analyst.wait(IDLE_S, for_room=not ended)
         self._take(self._analyst.ready())
         self._now_and_then()
 
@@ -146,14 +149,10 @@ class Run:
             self._refused[answered.frame.camera] += 1
             self._last_refusal = self._safe(answered.refused[-1])
         for seen in answered.seen:
-            name = self._looked_by(answered.frame.camera, seen.observation.input)
-            self._models[name] = dataclasses.replace(self._models[name], n_answered=self._models[name].n_answered + 1)
+            self._models[self._model_of[seen.observation.input]].n_answered += 1
         for name, message in answered.failed:
-            known = self._models[name]
-            self._models[name] = dataclasses.replace(known, n_failed=known.n_failed + 1, message=self._safe(message))
-
-    def _looked_by(self, camera: str, look: str) -> str:
-        return next(one.model for one in self._plan.looks[camera] if one.name == look)
+            self._models[name].n_failed += 1
+            self._models[name].message = self._safe(message)
 
     def _tell(self, decisions: Iterable[Decision]) -> None:
         for one in decisions:
@@ -214,7 +213,7 @@ class Run:
             started_s=self._started_s,
             now_s=self._cameras.now_s(),
             cameras=self._camera_health(),
-            models=tuple(self._models.values()),
+            models=tuple(map(copy, self._models.values())),
             decisions=tuple(one for seat in self._desk.seats for one in seat.latest.values()),
             channels=tuple({**one.to_json(), "message": self._safe(one.message)} for one in channels),
             n_frames=self._n_frames,

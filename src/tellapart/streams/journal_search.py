@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tellapart.errors import DataError, Reason
 from tellapart.streams.layout import DECISIONS
@@ -15,6 +14,7 @@ from tellapart.streams.layout import DECISIONS
 FULL_ID = 16
 """Digits of a whole id: one of these is searched for only until it is found."""
 _START = b'{"decisionId":"'
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def find(folder: Path, prefix: str) -> list[Entry]:
     return found
 
 
-def around(entry: Entry, *, n_bytes: int = 4_000_000) -> list[dict[str, Any]]:
+def around(entry: Entry, *, n_bytes: int = 1_000_000) -> list[dict[str, Any]]:
     """Entries of the same subject and track from the same file near `entry`, itself among them, in order."""
     subject, track = entry.value["subject"], entry.value["track"]
     start = max(0, entry.offset - n_bytes)
@@ -65,16 +65,25 @@ def journal_files(folder: Path) -> list[Path]:
 
 def _in_file(path: Path, needle: bytes) -> Iterator[Entry]:
     with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            at = data.find(needle)
-            while at >= 0:
-                end = data.find(b"\n", at)
-                line_begins = at == 0 or data[at - 1] == 10
-                if end >= 0 and line_begins:  # a line without an end is still being written
-                    yield Entry(_entry(data[at:end], path), path, at)
-                at = data.find(needle, end if end >= 0 else len(data))
+        for at in _places(file, needle):
+            file.seek(max(0, at - 1))
+            begins_line = at == 0 or file.read(1) == b"\n"
+            line = file.readline()
+            if begins_line and line.endswith(b"\n"):  # a line without an end is still being written
+                yield Entry(_entry(line, path), path, at)
+
+
+def _places(file: BinaryIO, needle: bytes) -> list[int]:
+    """Where the bytes are. A piece at a time that fits the processor's cache: this is what makes it fast."""
+    found, start, rest = [], 0, b""
+    while piece := file.read(_PIECE):
+        data = rest + piece
+        at = data.find(needle)
+        while at >= 0:
+            found.append(start - len(rest) + at)
+            at = data.find(needle, at + 1)
+        start, rest = start + len(piece), data[-(len(needle) - 1) :]
+    return found
 
 
 def _entry(line: bytes, path: Path) -> dict[str, Any]:

@@ -33,14 +33,15 @@ def letters(states: Sequence[str], rest: str) -> dict[str, str]:
     return found
 
 
-def bar(spans: Sequence[Span], start_s: float, end_s: float, width: int) -> list[str | None]:
-    """The state of each cell; where several fall into one, that which lasts the least of all, so that none is hidden."""
+def bar(spans: Sequence[Span], rest: str, start_s: float, end_s: float, width: int) -> list[str | None]:
+    """The state of each cell; where several fall into one, that which lasts the least of all, so that none is hidden, and
+    never the one at rest."""
     lasted: dict[str, float] = {}
     for begin, end, state in spans:
         lasted[state] = lasted.get(state, 0.0) + end - begin
     cells: list[str | None] = [None] * width
     step = (end_s - start_s) / width or 1.0
-    for begin, end, state in sorted(spans, key=lambda span: -lasted[span[2]]):
+    for begin, end, state in sorted(spans, key=lambda span: (span[2] != rest, -lasted[span[2]])):
         first = int((begin - start_s) / step + 1e-9)
         last = max(int((end - start_s) / step - 1e-9), first)
         for cell in range(max(first, 0), min(last, width - 1) + 1):
@@ -77,10 +78,10 @@ def _bars(
     end_s: float,
     width: int,
 ) -> Iterator[str]:
-    room = max(width - 10, 10)
+    room, rest = max(width - 10, 10), next(iter(names))
     if truth:
-        yield "  truth   " + _drawn(bar(truth, start_s, end_s, room), names)
-    yield "  decided " + _drawn(bar(_spans(decisions, end_s), start_s, end_s, room), names)
+        yield "  truth   " + _drawn(bar(truth, rest, start_s, end_s, room), names)
+    yield "  decided " + _drawn(bar(_spans(decisions, end_s), rest, start_s, end_s, room), names)
     yield "          " + "  ".join(f"{letter} {plain(state)}" for state, letter in names.items())
 
 

@@ -39,6 +39,8 @@ def spread(name: str, estimate: Estimate | None) -> str:
         return ""
     if name in _SHARES:
         return between(estimate)
+    if name.startswith("delay_frames"):
+        return f"{estimate.low:.0f}–{estimate.high:.0f}"
     return f"{short(estimate.low)}–{short(estimate.high)}"
 
 

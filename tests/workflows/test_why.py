@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_images_that_were_deleted_or_not_kept_are_told(folder: Path) -> None:
 def test_the_picture_shows_images_figures_and_states(folder: Path, tmp_path: Path) -> None:
     found = why(entry(folder, "red")["decisionId"], folders=[folder])
     found.picture(tmp_path / "why.png")
-    drawn = np.asarray(Image.open(tmp_path / "why.png"))
+    drawn = np.asarray(Image.open(io.BytesIO((tmp_path / "why.png").read_bytes())))
     assert drawn.shape[1] == 1120
     assert drawn.shape[0] > 500
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 100

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tellapart.streams.layout import FRAMES, FRAMES_INDEX, hour_of
+from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RUNS, hour_of
 
 _DAY_S, _GB = 86400.0, 1e9
 _PREFIX, _SUFFIX = "observations-", ".jsonl"
@@ -36,6 +36,8 @@ class Retention:
     def count(self) -> None:
         """Add up what is there from before."""
         self.n_bytes = sum(size for hour in self._hours() for _, size in self._files(hour))
+        with suppress(FileNotFoundError):
+            self.n_bytes += (self.folder / RUNS).stat().st_size
 
     def added(self, n_bytes: int) -> None:
         """So much was written."""

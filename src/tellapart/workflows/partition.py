@@ -15,10 +15,16 @@ from tellapart.data.splits import DEFAULT_FRACTIONS, Splits, assign_splits
 from tellapart.errors import Reason, SettingsError
 from tellapart.records import LabelSchema
 from tellapart.workflows.embedding import EmbeddedDataset
-from tellapart.workflows.grouping import look_alikes
+from tellapart.workflows.grouping import LookAlikes, look_alikes
 from tellapart.workflows.memory import GROUPED, RANDOM, Memory
 
 _UNDECIDED_SHARE = 0.2
+_MOST = 0.5
+"""A group of more than this share of all images leaves nothing to judge by."""
+_FIXED_CAMERA = (
+    "pictures of different groups look alike, as those of a fixed camera do: together they would be one group and could not be "
+    "split. Only the declared groups are kept together: make sure that no part is in two of them"
+)
 _ALL_TEACH = {"train": 1.0, "val": 0.0, "test": 0.0}
 NOTHING = Memory()
 
@@ -93,7 +99,7 @@ def partition(
         )
         return Partition(splits, alone, how, n_found=0, n_kept=0)
     looks = look_alikes(images, cache_dir)
-    groups = combine_groups(dataset.ids, dataset.groups, looks.groups, keys=_keys(dataset))
+    groups, doubts = _together(dataset, looks)
     own = dataset.splits
     kept = [memory.splits.get(image_id) for image_id in dataset.ids]
     existing = [mine or before for mine, before in zip(own, kept, strict=True)]
@@ -107,7 +113,28 @@ def partition(
     )
     n_kept = sum(1 for mine, before in zip(own, kept, strict=True) if before and not mine)
     undecided = looks.undecided & np.array([group is None for group in dataset.groups], bool)
-    return Partition(splits, groups, how, _n_with_company(looks.groups), n_kept, int(undecided.sum()), memory.warnings)
+    found = 0 if doubts else _n_with_company(looks.groups)
+    return Partition(splits, groups, how, found, n_kept, int(undecided.sum()), (*memory.warnings, *doubts))
+
+
+def _together(dataset: Dataset, looks: LookAlikes) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Groups by declaration and by looks, and a warning where looks must not count.
+
+    A fixed camera sees the same background in every picture: looks then join what somebody who named a group for every
+    picture knows to be apart, until a single group is left and nothing can be held back.
+    """
+    keys = _keys(dataset)
+    groups = combine_groups(dataset.ids, dataset.groups, looks.groups, keys=keys)
+    if all(dataset.groups) and _largest(groups) > _MOST:
+        declared = combine_groups(dataset.ids, dataset.groups, keys=keys)
+        if _largest(declared) <= _MOST:
+            return declared, (_FIXED_CAMERA,)
+    return groups, ()
+
+
+def _largest(groups: NDArray[np.int64]) -> float:
+    """Share of the images that the largest group has."""
+    return float(np.bincount(groups).max(initial=0) / max(len(groups), 1))
 
 
 def _keys(dataset: Dataset) -> Sequence[str]:

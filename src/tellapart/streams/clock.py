@@ -19,5 +19,5 @@ class Clock:
         return cls(time.time() - time.monotonic())
 
     def now_s(self) -> float:
-        """This instant."""
-        return time.monotonic() + self.offset_s
+        """This instant, to the microsecond: journals write no more, and a replay must find the same times."""
+        return round(time.monotonic() + self.offset_s, 6)

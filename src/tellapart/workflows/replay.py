@@ -165,7 +165,7 @@ class _Replay:
     def _lived(self) -> tuple[Decision, ...]:
         """What was decided live during the run."""
         # Files in a folder may be older than the first one that was looked at.
-        first_s = min(self.first_s, self.run.began_s)
+        first_s = min(self.first_s, self.run.began_s) - 1e-6  # journals write microseconds
         return tuple(decisions_of(self.source.stream_folder, first_s, self.run.ended_s))
 
 

@@ -56,7 +56,8 @@ def _right_of_parts(
     for one in outcomes:
         times = one.run.evidence_s
         if one.run.final and times and one.run.state != terms.rest and one.actual == terms.rest:
-            right[(seen_s >= min(times)) & (seen_s <= max(times))] = False
+            first = np.searchsorted(seen_s, min(times))
+            right[first : np.searchsorted(seen_s, max(times), side="right")] = False
     for episode in episodes:
         right[slice(*np.searchsorted(seen_s, (episode.start_s, episode.end_s)))] = episode.how == "found"
     return right

@@ -113,9 +113,9 @@ class SequenceOutcome:
     episodes: tuple[EpisodeOutcome, ...]
     runs: tuple[RunOutcome, ...]
     flicker_s: tuple[float, ...]
-    seen_s: Floats
-    right: Bools
-    pieces: Floats
+    seen_s: Floats = field(compare=False)
+    right: Bools = field(compare=False)
+    pieces: Floats = field(compare=False)
 
 
 @dataclass(slots=True)

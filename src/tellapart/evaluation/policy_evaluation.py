@@ -9,7 +9,7 @@ from typing import Any
 from tellapart.evaluation.curves import Confusion
 from tellapart.evaluation.episode_figures import SECONDS_PER_HOUR, Counting, Resampling, Units
 from tellapart.evaluation.episodes import SequenceOutcome, Terms
-from tellapart.evaluation.intervals import LEVEL, N_RESAMPLES, Estimate
+from tellapart.evaluation.intervals import LEVEL, N_RESAMPLES, Estimate, resample_count
 from tellapart.evaluation.plain import to_plain
 from tellapart.evaluation.policy_counts import Among, confusion_of
 from tellapart.evaluation.scored import Floats
@@ -118,7 +118,8 @@ def evaluate_tracks(
     found = []
     for name, (terms, sequences) in outcomes.items():
         units = Units.of(sequences)
-        drawn = Resampling.of(units.n, units.by_sequence, n_resamples=n_resamples, seed=seed, level=level)
+        fewer = min(n_resamples, resample_count(units.n))  # of very many units, whose intervals are narrow anyway
+        drawn = Resampling.of(units.n, units.by_sequence, n_resamples=fewer, seed=seed, level=level)
         found.append(_track(name, Counting(sequences, terms, units), drawn))
     return tuple(found)
 

@@ -68,7 +68,7 @@ class Read:
 
     def _read(self) -> None:
         try:
-            for shot in self._source.frames(lambda _: self._wanted and not self._stopped):
+            for shot in self._source.frames(lambda _: self._wanted or self._stopped):
                 if shot is None:
                     self.n_alive += 1
                 else:

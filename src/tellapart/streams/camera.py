@@ -145,17 +145,23 @@ class Camera:
         backoff = Backoff(reconnect.first_s, reconnect.longest_s, f"{self._order.name} process")
         while not self._stopped.is_set():
             child = self._started()
-            while (message := child.receive()) is not None:
+            while child is not None and (message := child.receive()) is not None:
                 self._hear(*message, backoff)
-            if self._finished(child):
+            if child is not None and self._finished(child):
                 return
             self._stopped.wait(backoff.failed())
 
-    def _started(self) -> Child:
+    def _started(self) -> Child | None:
+        """A new process; None where the system gives none at the moment."""
         with self._news:
             now_s = self._clock.now_s()
             self._busy_s, self._heard_s, self._killed = now_s, now_s + _START_LIMIT_S - _SILENT_LIMIT_S, ""
-            child = self._child = Child(self._order.order)
+            try:
+                child = self._child = Child(self._order.order)
+            except OSError as exc:
+                why = f"no process to capture with could be started ({exc.strerror})"
+                self._report = self._report | {"phase": "waiting", "message": why}
+                return None
             if self._stopped.is_set():
                 child.let_go()
             return child
@@ -216,7 +222,7 @@ class Camera:
         return ""
 
     def _become(self, state: CameraState, now_s: float) -> bool:
-        if state == self._state:
+        if state == self._state or self._stopped.is_set():
             return False
         self.changes.append(CameraChange(self._order.name, now_s, state, self._state, self._report["message"]))
         self._state, self._since_s = state, now_s

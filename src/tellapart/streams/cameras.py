@@ -90,7 +90,7 @@ class Cameras:
         return self._clock.now_s()
 
     def trigger(self, name: str) -> None:
-        """Cameras that sample by this trigger take their next image; without effect on one that is not connected."""
+        """Cameras that sample by this trigger take their next image, or their first once they are connected."""
         with self._news:
             for camera in self._cameras.values():
                 camera.trigger(name)

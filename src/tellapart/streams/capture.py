@@ -71,7 +71,8 @@ class Capture:
             self._become("waiting")
             self.stopped.wait(self._backoff.failed())
             self._report.counts["reconnects"] += 1
-        self.outbox.close("ended")
+        if not self.stopped.is_set():
+            self.outbox.close("ended")
 
     def fire(self) -> None:
         """The trigger of this camera fired."""

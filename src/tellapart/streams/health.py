@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 CameraState = Literal["connecting", "live", "stale", "frozen", "black", "gone", "ended"]
-"""`connecting`: no image yet, or reconnecting. `live`: images come. `stale`: connected, and no image for `stale_after_s`.
-`frozen`: the same picture, pixel for pixel. `black`: too dark to show anything. `gone`: lost and not found again for
-longer than `stale_after_s`; it is tried again all the same. `ended`: a video or replay has come to its end."""
+"""`connecting`: no image yet, or connecting again. `live`: images come (a folder: it can be listed). `stale`: connected, and no
+image for `stale_after_s`. `frozen`: the same picture, pixel for pixel. `black`: too dark to show anything. `gone`: lost and not
+found again for longer than `stale_after_s`; it is tried again all the same. `ended`: a recording has come to its end."""
 
 BLIND: frozenset[CameraState] = frozenset({"frozen", "black"})
 """Images of these states are withheld: what shows nothing is no evidence, and policies hear silence instead."""
@@ -17,7 +17,8 @@ BLIND: frozenset[CameraState] = frozenset({"frozen", "black"})
 @dataclass(frozen=True, slots=True)
 class CameraHealth:
     """`fps` are images looked at per second over the last ten seconds. Counts are since the start: `n_sampled` = delivered +
-    `n_dropped` (the queue was full) + `n_withheld` (frozen or black) + waiting."""
+    `n_dropped` (the queue was full, or its process died) + `n_withheld` (frozen or black) + waiting. `n_refused` were
+    no images, `n_reconnects` attempts to connect again. `size` is (width, height) of the image that was handed out last."""
 
     camera: str
     state: CameraState

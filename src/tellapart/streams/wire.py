@@ -45,7 +45,7 @@ def send(file: BinaryIO, head: Mapping[str, Any], image: NDArray[np.uint8] | byt
 
 
 def receive(file: BinaryIO) -> tuple[dict[str, Any], NDArray[np.uint8] | None] | None:
-    """(head, bytes of the image as uint8 (n,)) of the next message; None at the end, be it in the middle of one."""
+    """(head, bytes of the image as uint8 (n,)) of the next message; None at the end, also within one."""
     if (lengths := _exactly(file, _LENGTHS.size)) is None:
         return None
     n_head, n_image = _LENGTHS.unpack(lengths.tobytes())
@@ -54,7 +54,10 @@ def receive(file: BinaryIO) -> tuple[dict[str, Any], NDArray[np.uint8] | None] |
     image = _exactly(file, n_image) if n_image else None
     if n_image and image is None:
         return None
-    return json.loads(text.tobytes()), image
+    try:
+        return json.loads(text.tobytes()), image
+    except ValueError:  # something else wrote into the pipe
+        return None
 
 
 def _exactly(file: BinaryIO, n_bytes: int) -> NDArray[np.uint8] | None:

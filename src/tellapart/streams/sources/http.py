@@ -17,6 +17,9 @@ from tellapart.streams.sources.live import read_limit_s
 from tellapart.streams.sources.mjpeg import MAX_BYTES, Parts, boundary_of
 from tellapart.streams.sources.opencv import captured, cv2, live_pictures, network_settings
 
+_PAUSE_S = 0.02
+_REFUSED_S = 0.5
+
 
 class HttpSource:
     """`kind` mjpeg and snapshot are taken by their word; otherwise what the server calls it decides."""
@@ -80,8 +83,9 @@ class HttpSource:
                 yield Shot(at_s, None, self._name, refused)
             else:
                 yield Shot(at_s, data if wanted(at_s) else None, self._name)
+            time.sleep(_REFUSED_S if refused else _PAUSE_S)
             while not wanted(self._clock.now_s()):
-                time.sleep(0.01)
+                time.sleep(_PAUSE_S)
             response = self._ask()
 
     def _video(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:

@@ -1,0 +1,33 @@
+"""Waits before another attempt."""
+
+from __future__ import annotations
+
+import pytest
+
+from tellapart.streams.backoff import Backoff
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    backoff = Backoff(0.5, 30.0, "camera")
+    waits_s = [backoff.failed() for _ in range(100)]
+    for number, wait_s in enumerate(waits_s[:6]):
+        assert 0.75 * 0.5 * 2**number <= wait_s <= 1.25 * 0.5 * 2**number
+    assert max(waits_s) == 30.0
+    assert min(waits_s[7:]) >= 0.75 * 30.0
+
+
+def test_chance_is_that_of_the_name() -> None:
+    same = [[Backoff(1, 30, name).failed() for _ in range(3)] for name in ("a", "a", "b")]
+    assert same[0] == same[1] != same[2]
+
+
+def test_a_few_good_seconds_make_the_next_failure_the_first() -> None:
+    backoff = Backoff(1.0, 60.0, "camera")
+    for _ in range(5):
+        backoff.failed()
+    backoff.well(100.0)
+    backoff.well(104.0)
+    assert backoff.failed() > 20
+    backoff.well(200.0)
+    backoff.well(205.0)
+    assert backoff.failed() == pytest.approx(1.0, abs=0.25)

@@ -8,7 +8,7 @@ from typing import Any
 from tellapart.decision import figures
 from tellapart.decision.bounds import told, within
 from tellapart.decision.figures import Names
-from tellapart.decision.verdict import Verdict, Why, why
+from tellapart.decision.verdict import Verdict, Why
 from tellapart.decision.view import View
 from tellapart.decision.votes import of_enough
 from tellapart.records.observation import Observation
@@ -26,7 +26,7 @@ def of_figure(name: str, called: str, value_of: _Value) -> Callable[[Any, Names,
             return Verdict(False, lambda: Why("no image counts"))
 
         def because() -> Why:
-            return why(f"{called} of {getattr(one, name)!r} over {len(images)} images is {told(one, value)}", images)
+            return Why(f"{called} of {getattr(one, name)!r} over {len(images)} images is {told(one, value)}", images)
 
         return of_enough(one, images, Verdict(within(one, value), because))
 

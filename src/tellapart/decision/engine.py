@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
+from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
@@ -109,7 +109,7 @@ class Engine:
         models = {one.model_id for one in found.images}
         models.discard("")
         return Decision(
-            sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16],
+            blake2b("\0".join(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest(),
             found.at_s,
             track,
             found.state,

@@ -103,21 +103,22 @@ def votes_by_label(observations: Sequence[Observation], names: Names, label: str
     return votes
 
 
-def leader(
+def leads(
     observations: Sequence[Observation], names: Names, label: str, votes: Mapping[str, int], *, latest_breaks_ties: bool
-) -> str | None:
-    """The label with the most votes; None where two have the most."""
-    counts = list(votes.values())
-    most = max(counts, default=0)
-    if counts.count(most) == 1:
-        return next(name for name, n in votes.items() if n == most)
+) -> bool:
+    """Whether `label` has the most votes; of several with the most none has, or the one that was answered last."""
+    most = max(votes.values(), default=0)
+    if not most or votes.get(label) != most:
+        return False
+    if len(votes) == 1 or list(votes.values()).count(most) == 1:
+        return True
     if latest_breaks_ties:
         leaders = {name for name, n in votes.items() if n == most}
         for one in reversed(observations):
             found = leaders.intersection(_voted(one, names, label))
             if len(found) == 1:
-                return found.pop()
-    return None
+                return label in found
+    return False
 
 
 def _voted(one: Observation, names: Names, label: str) -> Sequence[str]:

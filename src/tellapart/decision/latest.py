@@ -8,7 +8,7 @@ from typing import Any
 from tellapart.decision import figures
 from tellapart.decision.bounds import told, within
 from tellapart.decision.figures import Names
-from tellapart.decision.verdict import Verdict, Why, why
+from tellapart.decision.verdict import Verdict, Why
 from tellapart.decision.view import View
 from tellapart.records.observation import Observation
 
@@ -25,7 +25,7 @@ def of_latest(found: _Found) -> Callable[[Any, Names, View], Verdict]:
             return Verdict(False, lambda: Why("there is no image"))
         image = images[-1]
         holds, because = found(one, names, image)
-        return Verdict(holds, lambda: why(because(), [image]))
+        return Verdict(holds, lambda: Why(because(), [image]))
 
     return judged
 

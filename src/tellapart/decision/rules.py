@@ -79,7 +79,7 @@ class Rules:
 
 def _lasting(until: Verdict) -> Why:
     why = until.why()
-    return Why(f"it lasts until otherwise: {why.because}", why.evidence)
+    return Why(f"it lasts until otherwise: {why.because}", why.images)
 
 
 def _none(against: Sequence[Verdict]) -> Why:

@@ -174,15 +174,12 @@ class TrackRun:
         episode: int | None,
         final: bool,
     ) -> Found:
-        (because, evidence), current = verdict.why(), self._stability.state or state
+        (because, used), current = verdict.why(), self._stability.state or state
         if state != current and self._told is not None:
             rule, because = self._told.rule, f"{self._told.because}; {self._stability.why_not(at_s)}"
-        seen = [one for of in images.values() for one in of] if len(images) != 1 else next(iter(images.values()))
-        evidence = evidence or tuple(dict.fromkeys([one.id for one in seen]))
-        if len(evidence) < len(seen):
-            known = set(evidence)
-            seen = [one for one in seen if one.id in known]
-        found = Found(at_s, current, self._stability.since_s, changed, rule, because, evidence, seen, episode, final)
+        used = used or [one for of in images.values() for one in of]
+        evidence = tuple(dict.fromkeys([one.id for one in used]))
+        found = Found(at_s, current, self._stability.since_s, changed, rule, because, evidence, used, episode, final)
         if state == current:
             self._told = found
         return found

@@ -9,10 +9,10 @@ from tellapart.records.observation import Observation
 
 
 class Why(NamedTuple):
-    """`because` is a clause such as "3 of 5 images vote for 'defect', 3 needed"; `evidence` the ids it rests on."""
+    """`because` is a clause such as "3 of 5 images vote for 'defect', 3 needed"; `images` are those it rests on."""
 
     because: str
-    evidence: tuple[str, ...] = ()
+    images: Sequence[Observation] = ()
 
 
 class Verdict(NamedTuple):
@@ -23,13 +23,7 @@ class Verdict(NamedTuple):
     why: Callable[[], Why]
 
 
-def why(because: str, images: Sequence[Observation] = ()) -> Why:
-    """A reason that rests on images, each named once."""
-    return Why(because, tuple(dict.fromkeys([one.id for one in images])))
-
-
 def joined(parts: Sequence[Verdict]) -> Why:
-    """The reasons of several verdicts as one clause, and their evidence, each id once."""
+    """The reasons of several verdicts as one clause."""
     reasons = [part.why() for part in parts]
-    evidence = tuple(dict.fromkeys([one for reason in reasons for one in reason.evidence]))
-    return Why(" and ".join(reason.because for reason in reasons), evidence)
+    return Why(" and ".join(reason.because for reason in reasons), [one for reason in reasons for one in reason.images])

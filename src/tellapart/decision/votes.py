@@ -7,7 +7,7 @@ from typing import Any
 
 from tellapart.decision import figures
 from tellapart.decision.figures import Names
-from tellapart.decision.verdict import Verdict, Why, why
+from tellapart.decision.verdict import Verdict, Why
 from tellapart.decision.view import View
 from tellapart.records.observation import Observation
 
@@ -19,7 +19,7 @@ def vote(one: Any, names: Names, view: View) -> Verdict:
     votes = [i for i in voters if figures.answers(i, names, one.confidence)]
 
     def because() -> Why:
-        return why(f"{len(votes)} of {len(voters)} images vote for {one.vote!r}, {_wanted(one)}", votes or voters)
+        return Why(f"{len(votes)} of {len(voters)} images vote for {one.vote!r}, {_wanted(one)}", votes or voters)
 
     return of_enough(one, voters, Verdict(_enough(one, votes, voters), because))
 
@@ -30,7 +30,7 @@ def undecided(one: Any, _: Names, view: View) -> Verdict:
     found = [i for i in images if i.abstains]
 
     def because() -> Why:
-        return why(f"{len(found)} of {len(images)} images have no answer, {_wanted(one)}", found or images)
+        return Why(f"{len(found)} of {len(images)} images have no answer, {_wanted(one)}", found or images)
 
     return of_enough(one, images, Verdict(_enough(one, found, images), because))
 
@@ -39,7 +39,7 @@ def majority(one: Any, names: Names, view: View) -> Verdict:
     """More images answer the label than any other."""
     images, label = view.of(one.input), one.majority
     votes = figures.votes_by_label(images, names, label)
-    ahead = figures.leader(images, names, label, votes, latest_breaks_ties=one.tie == "latest") == label
+    ahead = figures.leads(images, names, label, votes, latest_breaks_ties=one.tie == "latest")
     verdict = Verdict(ahead, lambda: _tally(images, names, votes))
     return verdict if one.of is None else of_enough(one, [i for i in images if not i.abstains], verdict)
 
@@ -50,7 +50,7 @@ def one_positive(one: Any, names: Names, view: View) -> Verdict:
     found = [i for i in images if figures.answers(i, names, one.confidence)]
 
     def because() -> Why:
-        return why(f"{len(found)} of {len(images)} images show {one.any!r}, one is enough", found or images)
+        return Why(f"{len(found)} of {len(images)} images show {one.any!r}, one is enough", found or images)
 
     return of_enough(one, images, Verdict(bool(found), because))
 
@@ -61,7 +61,7 @@ def every(one: Any, names: Names, view: View) -> Verdict:
     found = [i for i in images if figures.answers(i, names, one.confidence)]
 
     def because() -> Why:
-        return why(f"{len(found)} of {len(images)} images show {one.every!r}, all must", images)
+        return Why(f"{len(found)} of {len(images)} images show {one.every!r}, all must", images)
 
     return of_enough(one, images, Verdict(bool(images) and len(found) == len(images), because))
 
@@ -70,13 +70,13 @@ def of_enough(one: Any, images: Sequence[Observation], verdict: Verdict) -> Verd
     """The verdict, unless fewer images count than the condition asks for."""
     if one.of is None or len(images) >= one.of:
         return verdict
-    return Verdict(False, lambda: why(f"{len(images)} images count so far, {one.of} needed", images))
+    return Verdict(False, lambda: Why(f"{len(images)} images count so far, {one.of} needed", images))
 
 
 def _tally(images: Sequence[Observation], names: Names, votes: Mapping[str, int]) -> Why:
     told = ", ".join([f"{label!r} {-n}" for n, label in sorted([(-n, label) for label, n in votes.items()])])
     voting = [i for i in images if figures.answered(i, names)]
-    return why(f"the votes are {told or 'none'}", voting or [i for i in images if not i.abstains])
+    return Why(f"the votes are {told or 'none'}", voting or [i for i in images if not i.abstains])
 
 
 def _enough(one: Any, found: Sequence[Observation], of: Sequence[Observation]) -> bool:

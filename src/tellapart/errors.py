@@ -92,6 +92,7 @@ class Reason(StrEnum):
     # training and evaluation
     TOO_FEW_CLASSES = "too_few_classes"
     TOO_FEW_IMAGES = "too_few_images"
+    TOO_FEW_EPISODES = "too_few_episodes"
     NO_TEST_DATA = "no_test_data"
     JOB_DAMAGED = "job_damaged"
     JOB_DIFFERS = "job_differs"

@@ -39,6 +39,8 @@ def _knobs(values: dict[str, Any], track: str = "state") -> dict[str, Knob]:
         ({"vote": "defect", "share": 0.6}, ["share"]),
         ({"any": "defect", "confidence": 0.6}, ["confidence"]),
         ({"every": "defect", "confidence": 0.6}, ["confidence"]),
+        ({"undecided": True, "at_least": 3}, ["at_least"]),
+        ({"undecided": True, "share": 0.5, "of": 3}, ["of", "share"]),
         ({"majority": "defect", "of": 3}, ["of"]),
         ({"max": "defect", "at_least": 0.8}, ["at_least"]),
         ({"mean": "defect", "below": 0.3, "weights": "recency", "half_life_s": 2}, ["below", "half_life_s"]),
@@ -109,6 +111,13 @@ def test_thresholds_are_what_the_images_show() -> None:
     assert figures(np.array([])) == []
 
 
+def test_a_group_of_labels_has_the_sum_of_their_confidences() -> None:
+    images = [Observation(0.0, "image", "i", {"a": 0.3, "b": 0.4, "c": 0.3}, ("b",))]
+    seen = Seen([images], ("image",), {"bad": ("a", "b")})
+    assert seen.confidences(None, "bad").tolist() == [0.7]
+    assert seen.confidences(None, "a").tolist() == [0.3]
+
+
 def test_times_are_no_shorter_than_the_time_between_images() -> None:
     assert min(times(2, 0.9)) == 1.2
     assert times(0.1, 0.9) == [0.1]
@@ -127,7 +136,7 @@ def test_rounding_keeps_what_tells_a_figure_from_0_and_1() -> None:
 
 def test_the_time_between_images_is_that_of_one_input() -> None:
     both = [Observation(i // 2 * 1.0, "ab"[i % 2], f"{i}", {}, ()) for i in range(20)]
-    assert Seen([both, both], ("a", "b")).interval_s() == 1.0
+    assert Seen([both, both], ("a", "b"), {}).interval_s() == 1.0
 
 
 def test_paths_are_told_as_messages_write_them() -> None:

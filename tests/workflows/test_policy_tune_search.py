@@ -29,11 +29,12 @@ def test_it_finds_the_bottom_of_a_bowl() -> None:
 
 def test_it_gets_out_of_a_hollow_by_other_starts() -> None:
     def two_hollows(choice: Choice) -> Key:
-        near = abs(choice[0] - 3) + abs(choice[2] - 1)
-        far = abs(choice[0] - 9) + abs(choice[2] - 17) - 5
+        near = abs(choice[0] - 3) + abs(choice[2] - 1) / 3
+        far = abs(choice[0] - 9) + abs(choice[2] - 17) / 3 - 2
         return (min(near, far),)
 
-    assert two_hollows(Search(KNOBS, two_hollows, budget=300).run()) == (-5,)
+    assert two_hollows((3, 0.5, 1)) == (0,)
+    assert two_hollows(Search(KNOBS, two_hollows, budget=300).run()) == (-2,)
 
 
 @settings(max_examples=30, deadline=None)

@@ -3,7 +3,11 @@
 A ratio of sums with its linearised variance and Student's t. Where most units agree, only those that differ say anything:
 they alone count as degrees of freedom, so that two or three lucky events claim nothing.
 
-Source: Cochran 1977, Sampling Techniques, 6.3 (ratio estimator).
+What was tuned by cross-validation was chosen on data that overlap from fold to fold: a lucky choice is lucky in all of them,
+and the plain variance is too small by the share of units that are held out over those that are not.
+
+Sources: Cochran 1977, Sampling Techniques, 6.3 (ratio estimator); Nadeau and Bengio 2003, Inference for the Generalization
+Error (variance under cross-validation).
 """
 
 from __future__ import annotations
@@ -18,9 +22,12 @@ from tellapart.evaluation.scored import Floats
 _LEAST = 2
 
 
-def paired_rate(before: Floats, after: Floats, of: Floats, *, level: float = LEVEL) -> Estimate:
+def paired_rate(
+    before: Floats, after: Floats, of: Floats, *, n_folds: int | None = None, level: float = LEVEL
+) -> Estimate:
     """`after` less `before` per unit of `of`, all (n_units,), such as costs and hours; below 0 `after` is less.
 
+    `n_folds` is that of a cross-validation in which `after` was chosen; None: it was chosen elsewhere.
     Without an interval where fewer than two units differ: then nobody can tell. `n` is the number of units that differ.
     """
     total = float(of.sum())
@@ -34,5 +41,7 @@ def paired_rate(before: Floats, after: Floats, of: Floats, *, level: float = LEV
     n = len(of)
     residuals = differences - value * of
     spread = math.sqrt(n / (n - 1) * float(residuals @ residuals)) / total
+    if n_folds is not None:
+        spread *= math.sqrt(1 + n_folds / (n_folds - 1))
     half = t_quantile((1 + level) / 2, differing - 1) * spread
     return Estimate(value, value - half, value + half, differing, method="t")

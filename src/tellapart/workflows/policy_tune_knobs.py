@@ -60,7 +60,7 @@ def knobs_of(values: Values, track: str, sequences: Iterable[Sequence[Observatio
     """
     path, section = tracks_of(values)[track]
     inputs = tuple(values.get("inputs") or ("image",))
-    seen = Seen(sequences, inputs)
+    seen = Seen(sequences, inputs, values.get("groups") or {})
     found = list(_knobs(section, path, seen))
     return [knob for knob in found if len(knob.choices) > 1]
 
@@ -128,7 +128,7 @@ def _choices(leaf: Values, kind: str, seen: Seen, most: int) -> dict[str, Sequen
     half_life = leaf.get("half_life_s")
     if half_life is not None:
         tried["half_life_s"] = times(half_life, seen.interval_s())
-    if kind == "vote":
+    if kind in ("vote", "undecided"):
         tried |= {"at_least": counts(leaf.get("at_least") or 1, most), "share": shares()}
     elif (observed := _observed(leaf, kind, seen)) is not None:
         tried |= {"at_least": observed, "below": observed}

@@ -16,6 +16,7 @@ Key = tuple[float, ...]
 Score = Callable[[Choice], Key | None]
 """What a search minimises, the first figure that differs deciding; None for values that contradict one another."""
 _COARSE = 8
+_PATIENCE = 4
 
 
 @dataclass(slots=True)
@@ -35,26 +36,31 @@ class Search:
     tried: dict[Choice, Key | None] = field(default_factory=dict)
 
     def run(self) -> Choice:
-        """The best choice within the budget of tries."""
+        """The best choice within the budget of tries, or when several starts on end brought nothing better."""
         given = tuple(knob.given for knob in self.knobs)
         best = given
+        in_vain = 0
         for start in self._starts(given):
-            if self._key(start) is not None:
-                best = self._better(best, self._descend(start))
-            if self._is_over() or not self.knobs:
+            if start in self.tried or self._key(start) is None:
+                continue
+            found = self._descend(start)
+            in_vain = 0 if self._of(found) < self._of(best) else in_vain + (start != given)
+            best = min(best, found, key=self._of)
+            if self._is_over() or in_vain == _PATIENCE:
                 break
         return best
 
     def _starts(self, given: Choice) -> Iterator[Choice]:
-        """The policy as given, then one with about half of its knobs at random; at most so many as could be of use."""
+        """The policy as given, then others with half of its knobs, or one more, at random."""
         yield given
         generator = np.random.default_rng(self.seed)
+        n = len(self.knobs)
         for _ in range(10 * self.budget):
-            turned = generator.random(len(self.knobs)) < 0.5
-            yield tuple(
-                knob.choices[int(generator.integers(len(knob.choices)))] if turn else value
-                for knob, turn, value in zip(self.knobs, turned, given, strict=True)
-            )
+            start = list(given)
+            for number in generator.permutation(n)[: n // 2 + 1]:
+                choices = self.knobs[number].choices
+                start[number] = choices[int(generator.integers(len(choices)))]
+            yield tuple(start)
 
     def _descend(self, start: Choice) -> Choice:
         """Turn one knob after the other until no single one makes it better."""
@@ -87,9 +93,6 @@ class Search:
 
     def _rank(self, one: Choice, preferred: Choice) -> tuple[Key, bool]:
         return self._of(one), one != preferred
-
-    def _better(self, best: Choice, other: Choice) -> Choice:
-        return other if self._of(other) < self._of(best) else best
 
     def _of(self, choice: Choice) -> Key:
         """Of a choice that may not have been tried: then it counts as worse than any."""

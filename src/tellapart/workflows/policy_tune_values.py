@@ -22,9 +22,11 @@ _QUANTILES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995)
 class Seen:
     """Figures of recorded images by input: what there is to choose thresholds from. Their labels play no part."""
 
-    def __init__(self, sequences: Iterable[Sequence[Observation]], inputs: Sequence[str]) -> None:
-        """`inputs` are the policy's; a condition that names none looks at the first."""
-        self._first = inputs[0]
+    def __init__(
+        self, sequences: Iterable[Sequence[Observation]], inputs: Sequence[str], groups: Mapping[str, Sequence[str]]
+    ) -> None:
+        """`inputs` are the policy's; a condition that names none looks at the first. `groups` stand for several labels."""
+        self._first, self._groups = inputs[0], groups
         self._images: dict[str, list[Observation]] = defaultdict(list)
         steps: list[float] = []
         for sequence in sequences:
@@ -50,7 +52,9 @@ class Seen:
 
     def confidences(self, name: str | None, label: str) -> Doubles:
         """The confidences in a label of the images that are not unknown."""
-        return np.array([one.confidences.get(label, 0.0) for one in self._of(name) if not one.unknown])
+        names = self._groups.get(label, (label,))
+        known = [one.confidences for one in self._of(name) if not one.unknown]
+        return np.array([min(sum(one.get(member, 0.0) for member in names), 1.0) for one in known])
 
     def margins(self, name: str | None) -> Doubles:
         """How far the likeliest label is ahead of the next."""

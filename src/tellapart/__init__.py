@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tellapart.workflows.evaluate import evaluate
     from tellapart.workflows.suggest import suggest
     from tellapart.workflows.train import train
+    from tellapart.workflows.watch.watch import watch
 
 _HOME = {
     "BackboneError": "tellapart.errors",
@@ -97,6 +98,7 @@ _HOME = {
     "train": "tellapart.workflows.train",
     "translate_predictions": "tellapart.workflows.classes.translate",
     "undo_change": "tellapart.workflows.classes.undo",
+    "watch": "tellapart.workflows.watch.watch",
 }
 
 __all__ = [
@@ -141,6 +143,7 @@ __all__ = [
     "train",
     "translate_predictions",
     "undo_change",
+    "watch",
 ]
 
 

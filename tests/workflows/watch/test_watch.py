@@ -295,3 +295,9 @@ def test_what_cannot_be_read_is_said_before_anything_starts(tmp_path: Path) -> N
 def test_keep_false_writes_nothing(tmp_path: Path) -> None:
     watched(stream(tmp_path, sinks=[{"jsonl": "out.jsonl"}]), frames(["red"]), keep=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_what_the_package_calls_watch() -> None:
+    import tellapart as ta
+
+    assert ta.watch is watch

@@ -46,6 +46,17 @@ def test_sequences_are_apart_and_sorted_by_time(tmp_path: Path) -> None:
     assert found.refusals == ()
 
 
+def test_pictures_of_several_folders_are_several_sequences(tmp_path: Path) -> None:
+    uris = ["film/a/1.jpg", "film/a/2.jpg", "film/b/1.jpg", "1.jpg"]
+    path = written(tmp_path / "p.jsonl", *map(predicted, uris))
+    found = read_recording(path, policy=policy("door"), fps=2.0)
+    assert {name: [(one.at_s, one.uri) for one in of] for name, of in found.items()} == {
+        "a": [(0.0, "film/a/1.jpg"), (0.5, "film/a/2.jpg")],
+        "b": [(0.0, "film/b/1.jpg")],
+        "": [(0.0, "1.jpg")],
+    }
+
+
 def test_answers_of_predict_get_a_time_an_input_and_an_id(tmp_path: Path) -> None:
     refused = {"uri": "2.jpg", "refused": {"code": "truncated", "message": "2.jpg ends too early"}}
     path = written(tmp_path / "p.jsonl", predicted("1.jpg"), refused, predicted("3.jpg", roi="left"))

@@ -78,3 +78,13 @@ def test_what_is_no_truth_is_an_error(tmp_path: Path) -> None:
         read_truth(written(tmp_path / "e.csv", ""))
     with pytest.raises(DataError, match=r"holds no labelled episode: the first row refused: .*it names no state"):
         read_truth(written(tmp_path / "b.csv", "start,end,state\n1,2,\n"))
+
+
+def test_a_truth_without_names_belongs_to_the_only_recorded_sequence(tmp_path: Path) -> None:
+    named, unnamed = "sequence,start,end,state\na,0,2,ok\n", "start,end,state\n0,2,ok\n"
+    one = read_truth(written(tmp_path / "one.csv", unnamed))
+    assert dict(one.matching(["film"])) == {"film": (ONE,)}
+    assert one.matching(["film", "other"]) is one
+    other = read_truth(written(tmp_path / "other.csv", named))
+    assert dict(other.matching([""])) == {"": (ONE,)}
+    assert other.matching(["b"]) is other

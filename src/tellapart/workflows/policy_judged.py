@@ -76,7 +76,7 @@ def judge_policies(
     """
     policies = [read_policy(one) if isinstance(one, str | Path) else one for one in (policy, *others)]
     recorded = read_recording(recording, policy=policies[0], fps=fps, inputs=inputs)
-    labelled = read_truth(truth)
+    labelled = read_truth(truth).matching(recorded)
     found = []
     for number, one in enumerate(policies, 1):
         own = recorded

@@ -60,7 +60,7 @@ def run_policy(
     """
     policy = read_policy(policy) if isinstance(policy, str | Path) else policy
     recorded = read_recording(recording, policy=policy, fps=fps, inputs=inputs)
-    labelled = read_truth(truth) if truth is not None else None
+    labelled = read_truth(truth).matching(recorded) if truth is not None else None
     decisions = {}
     for number, (name, observations) in enumerate(recorded.items(), 1):
         decisions[name] = tuple(decide(policy, observations, name))

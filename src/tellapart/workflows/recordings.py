@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 from tellapart.errors import DataError, Reason, SettingsError
@@ -52,8 +52,8 @@ def read_recording(
 
     Lines are what a stream records (`Observation.to_json`) or what `predict --json` writes: without `at`, the time is the
     image's number divided by `fps`, refused ones being counted; without `input` it is the input called like the region, or
-    the only one of `policy`; without `id` the uri names the image. `sequence` is optional. A bad line is refused and the rest
-    is read.
+    the only one of `policy`; without `id` the uri names the image. Without `sequence` and `at`, images of different folders are
+    different sequences, called like their folder. A bad line is refused and the rest is read.
 
     `inputs` names for each input of the policy what it was called when it was recorded, such as "gate/left" for a region of a
     camera. Without, the names are the same; where a policy of one input finds its name nowhere, each name that was recorded
@@ -146,7 +146,7 @@ class _Reading:
         value = json.loads(text, parse_constant=_no_number)
         if not isinstance(value, dict):
             raise ValueError("it is not an object")
-        sequence = str(value.get("sequence", sequence))
+        sequence = _sequence_of(value, sequence)
         number = self._number(sequence, value)
         if "refused" in value:
             raise _NotAnswered(value["refused"])
@@ -182,6 +182,15 @@ class _Reading:
         if len(self.inputs) > 1:
             raise ValueError(f"it names no input, and the policy has {', '.join(map(repr, self.inputs))}")
         return self.inputs[0] if self.inputs else "image"
+
+
+def _sequence_of(value: Mapping[str, Any], of_file: str) -> str:
+    """The sequence that a line names, else that of its file, else the folder of an image that has no time of its own."""
+    if "sequence" in value:
+        return str(value["sequence"])
+    if of_file or "at" in value:
+        return of_file
+    return PurePath(str(value.get("uri", ""))).parent.name
 
 
 class _NotAnswered(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -35,6 +35,12 @@ class Truth(Mapping[str, tuple[TrueEpisode, ...]]):
 
     def __len__(self) -> int:
         return len(self.sequences)
+
+    def matching(self, recorded: Collection[str]) -> Truth:
+        """The same, where a truth that names no sequence belongs to the only one that was recorded, and the other way round."""
+        if len(recorded) == 1 and len(self.sequences) == 1 and "" in (*recorded, *self.sequences):
+            return Truth(dict(zip(recorded, self.sequences.values(), strict=True)), self.refusals)
+        return self
 
 
 def read_truth(path: str | Path) -> Truth:

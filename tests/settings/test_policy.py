@@ -60,7 +60,8 @@ def test_all_faults_with_their_lines(tmp_path: Path) -> None:
         "line 13: there is no 'half_life' in rules[1].if.all_of[0]",
         "did you mean 'half_life_s'?",
         "line 14: rules[1].if.all_of[1] is a condition with one of the keys confidence, margin, ood, predicted, unknown, "
-        "silent_s, trigger, vote, undecided, majority, any, every, max, mean, running, bayes, all_of, one_of, none_of, got 'unknow'",
+        "silent_s, trigger, vote, undecided, majority, any, every, max, mean, running, bayes, all_of, one_of, "
+        "none_of, got 'unknow'",
         "line 2: there is no 'nam' in a policy",
         "did you mean 'name'?",
     ]
@@ -89,6 +90,23 @@ def test_all_faults_with_their_lines(tmp_path: Path) -> None:
     ("name: line", "name: line\noutside: ok", "outside is the state between episodes, and the window has no episode"),
     ("state: defective", "state: defective\n    name: clearly good",
      "two rules are called 'clearly good': give each a name of its own"),
+    ("window: {last: 5}", "window: {last: 10001}", "window.last must be a number of at most 10000, got 10001"),
+    ("window: {last: 5}", "window: {episode: {opens: {predicted: defect}, closes: {predicted: defect}}}",
+     "window.episode opens and closes with the answer 'defect': it could never open"),
+    ("window: {last: 5}", "window: {episode: {opens: {input: left}, closes: {gap_s: 2}}}",
+     "window.episode.opens names the input 'left', which is not among the inputs: image"),
+    ("window: {last: 5}", "inputs: {image: {labels: [defect, good]}}\nwindow: {episode: {opens: {}, closes: {predicted: god}}}",
+     "window.episode.closes names the label 'god', which its input does not have; did you mean 'good'?"),
+    ("name: line", "name: line\ngroups: {bad: [bad]}", "groups.bad has the name of a label: give it one of its own"),
+    ("name: line", "name: line\ngroups: {bad: [dent], worse: [bad]}",
+     "groups.worse names the group 'bad': a group is made of labels"),
+    ("name: line", "name: line\ngroups: {bad: [defekt]}\ninputs: {image: {labels: [defect, good]}}",
+     "groups.bad names the label 'defekt', which no input has; did you mean 'defect'?"),
+    ("name: line", "name: line\ngroups: {bad: []}", "groups.bad must be a list or section that is not empty"),
+    ("weights: recency", "weights: [recency, sharpness]", "must be 'equal' or 'quality' or 'confidence' or 'recency'"),
+    ("weights: recency", "weights: age", "must be 'equal' or 'quality' or 'confidence' or 'recency'"),
+    ("{unknown: false}", "{undecided: true}",
+     "rules[1].if needs at_least (so many images) or share (of the images), one of them"),
 ])  # fmt: skip
 def test_what_cannot_be_meant(tmp_path: Path, old: str, new: str, fault: str) -> None:
     assert fault in "; ".join(refused(tmp_path, GOOD.replace(old, new)))
@@ -120,3 +138,34 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_policy(tmp_path / "bytes.yaml")
     assert refused(tmp_path, "policy: 1\nname: [a\n")[0].startswith("it is not YAML near line")
     assert "line 3: name was given before, in line 2" in refused(tmp_path, "policy: 1\nname: a\nname: b\n")
+
+
+def test_weights_are_one_or_several_and_groups_are_labels(tmp_path: Path) -> None:
+    file = tmp_path / "line.yaml"
+    text = GOOD.replace(
+        "name: line", "name: line\ngroups: {bad: [defect, dent]}\ninputs: {image: {labels: [defect, dent, good]}}"
+    )
+    file.write_text(
+        text.replace("vote: defect", "vote: bad").replace("weights: recency", "weights: [recency, quality]")
+    )
+    rules = read_policy(file).tracks["state"].rules
+    assert [leaf.model_dump()["weights"] for leaf in rules[1].when.leaves() if leaf.kind == "mean"] == [
+        ("recency", "quality")
+    ]
+    file.write_text(text)
+    rules = read_policy(file).tracks["state"].rules
+    assert [leaf.model_dump()["weights"] for leaf in rules[1].when.leaves() if leaf.kind == "mean"] == [("recency",)]
+    assert [leaf.kind for leaf in rules[1].when.leaves()] == ["mean", "unknown"]
+
+
+def test_contradictions_have_their_lines(tmp_path: Path) -> None:
+    text = GOOD.replace("fallback: ask", "fallback: asks").replace("vote: defect", "vote: defect, input: left")
+    assert refused(tmp_path, text) == [
+        "line 4: fallback names the state 'asks', which is not among the states",
+        "did you mean 'ask'?",
+        "line 8: rules[0].if names the input 'left', which is not among the inputs: image",
+    ]
+    tracks = "policy: 1\nname: two\ntracks:\n  left:\n    states: {ok: null}\n    fallback: okay\n"
+    assert refused(tmp_path, tracks)[0] == (
+        "line 6: tracks.left.fallback names the state 'okay', which is not among the states"
+    )

@@ -41,7 +41,7 @@ def read_policy(source: str | Path | Mapping[str, Any]) -> Policy:
         except ValidationError as exc:
             faults = faults_of(exc, whole.values, given)
         else:
-            faults = list(contradictions(policy))
+            faults = [_placed(fault, given) for fault in contradictions(policy)]
             if not faults:
                 return policy
     raise SpecError(Reason.BAD_POLICY, f"{told} cannot be used: {'; '.join(faults)}")
@@ -63,6 +63,13 @@ def policy_hash(policy: Policy) -> str:
 def identity(policy: Policy) -> str:
     """`name@hash`, as decisions name it."""
     return f"{policy.name}@{policy_hash(policy)}"
+
+
+def _placed(fault: str, given: Given) -> str:
+    """A sentence that begins with a place such as rules[0].if, with the line where that was written."""
+    path = fault.split(" ")[0].replace("[", ".").replace("]", "")
+    line = given.place(tuple(path.split(".")))
+    return f"{line}: {fault}" if line else fault
 
 
 def _with_tracks(given: Given) -> Given:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "embed": "tellapart.cli.embed:embed",
     "cluster": "tellapart.cli.cluster:cluster",
     "index": "tellapart.cli.index:index",
+    "roi": "tellapart.cli.roi:roi",
     "model": "tellapart.cli.model:model",
     "classes": "tellapart.cli.classes:classes",
     "data": "tellapart.cli.data:data",

@@ -1,9 +1,9 @@
 """Figures over episodes with intervals: counted per unit, so that all of them share one bootstrap.
 
 The unit is the recorded sequence where there are at least 8 of them. With fewer, it is the true episode with the time until
-the next one begins. Shares get Wilson's interval with the sample size that the bootstrap stands for, costs and delays
-percentiles of it (`evaluation/intervals.py`), and rates the Poisson interval in Byar's form, for fewer events the more they
-come in bursts.
+the next one begins. Shares get Wilson's interval with the sample size that the bootstrap stands for, delays and costs
+percentiles of it (`evaluation/intervals.py`), costs over sequences its spread with Student's t, and rates the Poisson
+interval in Byar's form, for fewer events the more they come in bursts.
 
 Source: Breslow and Day 1987, Statistical Methods in Cancer Research II, 2.3 (Byar's approximation).
 """
@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 
 from tellapart.evaluation.episodes import EpisodeOutcome, RunOutcome, SequenceOutcome, Terms
-from tellapart.evaluation.intervals import LEVEL, Behind, Estimate, interval, unit_weights, wilson
+from tellapart.evaluation.intervals import LEVEL, Behind, Estimate, interval, t_quantile, unit_weights, wilson
 from tellapart.evaluation.scored import Floats
 
 MIN_SEQUENCES = 8
@@ -81,8 +81,14 @@ class Resampling:
         if not sums.any():  # nothing went wrong: a bootstrap of zeros would claim that nothing ever will
             high = worst * wilson(0.0, units, NormalDist().inv_cdf((1 + self.level) / 2))[1]
             return Estimate(value, 0.0, high, units, n_groups, "wilson")
-        behind = Behind(units, units, float(units), float(units))
-        return interval("cost", value, self._ratios(sums, of), behind, self.by_sequence, self.level)
+        drawn = self._ratios(sums, of)
+        if not self.by_sequence:
+            behind = Behind(units, units, float(units), float(units))
+            return interval("cost", value, drawn, behind, False, self.level)
+        # Percentiles over a few sequences are too narrow: their spread with Student's t is not.
+        spread = math.sqrt(float(np.nanvar(drawn)) * self.n_units / (self.n_units - 1))
+        half = t_quantile((1 + self.level) / 2, self.n_units - 1) * spread
+        return Estimate(value, max(value - half, 0.0), value + half, units, n_groups, "t")
 
     def quantile(self, values: Floats, units: Sequence[int], share: float) -> Estimate:
         """The least of `values` that at least `share` of them do not pass."""

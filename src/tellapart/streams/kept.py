@@ -17,7 +17,8 @@ from tellapart.errors import ImageError
 from tellapart.files import replacing
 from tellapart.image.encode import encode_jpeg, encode_png
 from tellapart.image.sniff import sniff
-from tellapart.streams.event import Seen
+from tellapart.records.observation import Observation
+from tellapart.records.roi import Roi
 from tellapart.streams.frame import Frame
 from tellapart.streams.journal import as_line
 from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RUNS, frame_stem, hour_of, observations_file
@@ -69,13 +70,13 @@ class KeptFiles:
         self.flush()
         self._trying(1, lambda: self._add_lines(self._folder / RUNS, [as_line({"run": self.run, "ended": at_s})]))
 
-    def add_answers(self, camera: str, number: int, seen: Sequence[Seen]) -> None:
+    def add_answers(self, camera: str, number: int, rows: Sequence[tuple[Roi | None, Observation]]) -> None:
         """One line for each; written with the next ones after a moment."""
         place = {"run": self.run, "camera": camera, "number": number}
-        for one in seen:
-            where = place if one.roi is None else {**place, "region": one.roi.to_json()}
-            path = observations_file(self._folder, one.observation.at_s)
-            self._gathered.setdefault(path, []).append(as_line({**one.observation.to_json(), "frame": where}))
+        for roi, seen in rows:
+            where = place if roi is None else {**place, "region": roi.to_json()}
+            path = observations_file(self._folder, seen.at_s)
+            self._gathered.setdefault(path, []).append(as_line({**seen.to_json(), "frame": where}))
         late = time.monotonic() - self._flushed_s > _GATHER_S
         if late or sum(map(len, self._gathered.values())) >= _GATHER_LINES:
             self.flush()
@@ -104,6 +105,11 @@ class KeptFiles:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def failed(self, n: int, message: str) -> None:
+        """So much could not be kept."""
+        self.counts["n_failed"] += n
+        self.counts["message"] = message
 
     def _write_frame(self, frame: Frame) -> None:
         kind, ending, data = self._encoded(frame)
@@ -145,8 +151,7 @@ class KeptFiles:
         try:
             work()
         except OSError as exc:
-            self.counts["n_failed"] += n
-            self.counts["message"] = f"{exc.filename or self._folder} could not be written: {exc.strerror or exc}"
+            self.failed(n, f"{exc.filename or self._folder} could not be written: {exc.strerror or exc}")
             return False
         finally:
             self._counted()

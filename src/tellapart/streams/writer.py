@@ -6,6 +6,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,30 @@ from tellapart.streams.event import Seen
 from tellapart.streams.frame import Frame
 from tellapart.streams.kept import KeptFiles
 
-_LINE_BYTES = 1024
+MOST_LINES = 100_000
 _TICK_S = 30.0
-Work = Callable[[KeptFiles], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    do: Callable[[KeptFiles], None]
+    n_images: int = 0
+    n_lines: int = 0
+    n_bytes: int = 0
+
+    @property
+    def n(self) -> int:
+        """What is lost without it."""
+        return self.n_images + self.n_lines
 
 
 class Writer:
-    """Work is done in the order in which it came. `max_bytes` of images and lines may wait."""
+    """Work is done in the order in which it came. `max_bytes` of images may wait, and 100,000 lines."""
 
     def __init__(self, recording: Path, settings: Any, max_bytes: int) -> None:
         self._files = KeptFiles(recording, settings)
-        self._max_bytes, self._waiting_bytes, self._n_dropped = max_bytes, 0, 0
-        self._work: deque[tuple[int, int, Work]] = deque()
+        self._max_bytes, self._n_bytes, self._n_lines, self._n_dropped = max_bytes, 0, 0, 0
+        self._work: deque[_Work] = deque()
         self._changed = threading.Condition()
         self._closing = self._given_up = False
         self._next_tick_s = float("-inf")
@@ -34,24 +47,26 @@ class Writer:
 
     def observed(self, frame: Frame, seen: Sequence[Seen]) -> None:
         """Write the answers to a frame."""
+        camera, number, at_s = frame.camera, frame.number, frame.at_s
         if not self._has_begun:
             self._has_begun = True
-            self._add(0, 0, lambda files: files.begin(frame.at_s))
-        self._reached(frame.at_s)
-        answers = tuple(seen)
-        n = max(1, len(answers))
-        self._add(n * _LINE_BYTES, n, lambda files: files.add_answers(frame.camera, frame.number, answers))
+            self._add(_Work(lambda files: files.begin(at_s)))
+        self._reached(at_s)
+        # What waits must not hold the pixels.
+        rows = tuple((one.roi, one.observation) for one in seen)
+        if rows:
+            self._add(_Work(lambda files: files.add_answers(camera, number, rows), n_lines=len(rows)))
 
     def keep(self, frame: Frame) -> None:
         """Write an image."""
-        self._add(frame.n_bytes, 1, lambda files: files.add_frame(frame))
+        self._add(_Work(lambda files: files.add_frame(frame), n_images=1, n_bytes=frame.n_bytes))
 
     def tick(self, now_s: float) -> None:
         """See to it, now and then, that nothing is kept for too long."""
         self._reached(now_s)
         if now_s >= self._next_tick_s:
             self._next_tick_s = now_s + _TICK_S
-            self._add(0, 0, lambda files: files.tick(now_s))
+            self._add(_Work(lambda files: files.tick(now_s)))
 
     def counts(self) -> dict[str, Any]:
         """As `RecorderCounts`."""
@@ -62,39 +77,46 @@ class Writer:
         with self._changed:
             if not self._closing and self._has_begun:
                 last_s = self._last_s
-                self._work.append((0, 0, lambda files: files.end(last_s)))
+                self._work.append(_Work(lambda files: files.end(last_s)))
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout_s)
         with self._changed:
             self._given_up = True
-            self._n_dropped += sum(n for _, n, _ in self._work)
+            self._n_dropped += sum(one.n for one in self._work)
             self._work.clear()
 
     def _reached(self, at_s: float) -> None:
         if math.isfinite(at_s):
             self._last_s = max(self._last_s, at_s)
 
-    def _add(self, n_bytes: int, n: int, work: Work) -> None:
+    def _add(self, work: _Work) -> None:
         with self._changed:
-            if self._closing or (n and self._waiting_bytes and self._waiting_bytes + n_bytes > self._max_bytes):
-                self._n_dropped += n
+            full = work.n_bytes and self._n_bytes and self._n_bytes + work.n_bytes > self._max_bytes
+            if self._closing or full or self._n_lines + work.n_lines > MOST_LINES:
+                self._n_dropped += work.n
                 return
-            self._waiting_bytes += n_bytes
-            self._work.append((n_bytes, n, work))
+            self._waits(work, 1)
+            self._work.append(work)
             self._changed.notify()
 
+    def _waits(self, work: _Work, sign: int) -> None:
+        self._n_bytes += sign * work.n_bytes
+        self._n_lines += sign * work.n_lines
+
     def _run(self) -> None:
-        while (next_work := self._next()) is not None:
-            n_bytes, work = next_work
+        while (work := self._next()) is not None:
             try:
-                work(self._files)
+                work.do(self._files)
+            except Exception as exc:  # noqa: BLE001  whatever one image is, the next one is kept
+                self._files.failed(work.n, f"{type(exc).__name__}: {exc}")
             finally:
                 with self._changed:
-                    self._waiting_bytes -= n_bytes
+                    self._waits(work, -1)
+            del work
         self._files.close()
 
-    def _next(self) -> tuple[int, Work] | None:
+    def _next(self) -> _Work | None:
         with self._changed:
             while not self._work and not self._closing:
                 # Lines are gathered for a moment and then written together.
@@ -104,7 +126,4 @@ class Writer:
                         self._files.flush()
                     finally:
                         self._changed.acquire()
-            if self._given_up or not self._work:
-                return None
-            n_bytes, _, work = self._work.popleft()
-            return n_bytes, work
+            return None if self._given_up or not self._work else self._work.popleft()

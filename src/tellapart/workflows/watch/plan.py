@@ -86,7 +86,7 @@ def plan_of(stream: Stream, labels: Mapping[str, LabelSchema] | None = None) -> 
     known = {name: read_card(path).schema for name, path in stream.models.items()} if labels is None else labels
     looks = {name: tuple(_looks(name, camera, stream)) for name, camera in stream.cameras.items()}
     rulings = (*_of_regions(stream, looks, known), *_of_several(stream))
-    judged = {look for ruling in rulings if _asks_for_quality(ruling.policy) for look in ruling.inputs.values()}
+    judged = {look for ruling in rulings if asks_for_quality(ruling.policy) for look in ruling.inputs.values()}
     return Plan(
         stream, {camera: tuple(_judged(look, judged) for look in found) for camera, found in looks.items()}, rulings
     )
@@ -139,7 +139,7 @@ def _judged(look: Look, names: set[str]) -> Look:
     return Look(look.camera, look.region, look.roi, look.model, look.view, look.name in names)
 
 
-def _asks_for_quality(policy: Policy) -> bool:
+def asks_for_quality(policy: Policy) -> bool:
     """Whether any condition weighs images by their quality."""
     rules = [rule for track in policy.tracks.values() for rule in track.rules]
     conditions = [one for rule in rules for one in (rule.when, rule.until) if one is not None]

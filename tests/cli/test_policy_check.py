@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.classifier.models import model_folder
 from tests.cli.command import Ran, run
 
@@ -153,3 +154,12 @@ def test_labels_of_the_model(tmp_path: Path) -> None:
         check_policy(file, models={"left": model})
     ran = ending(2, "policy", "check", file, "--model", model, "--model", f"image={model}")
     assert "--model is given once for all inputs, or as INPUT=MODEL for each" in ran.err
+
+
+def test_large_windows_and_long_times_take_no_longer() -> None:
+    values = read_policy(yaml.safe_load(LINE.replace("last: 5", "last: 9000").replace("at_least: 3", "at_least: 150")))
+    found = {one.shown: one.state for one in check_policy(values).edges}
+    assert [found[f"{k} of 200 images for defect"] for k in (149, 150, 151)] == ["ask", "defective", "defective"]
+    slow = LINE.replace("defective: 12", "defective: 86400").replace("defective: 5.5", "defective: 3600")
+    shown = [one.shown for one in check_policy(yaml.safe_load(slow)).edges if one.about.startswith(("hold", "cool"))]
+    assert [one.split(", ")[1] for one in shown] == ["in force 3600 s", "in force 86400 s"]

@@ -12,6 +12,9 @@ from tellapart.workflows.policy_trial import OTHER, Shown, Trial
 
 MOST_STEPS = 2_000
 """Images after which a case is given up."""
+MOST_IMAGES = 100
+"""Larger windows are not tried: each of their images takes its time."""
+_STEPS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,16 @@ class _Pair:
     def __init__(self, policy: Policy, trial: Trial) -> None:
         whole = policy.model_copy(update={"tracks": {trial.name: trial.track}})
         self._plain, self._stable, self._trial = Engine(trial.policy, ""), Engine(whole, ""), trial
-        self._n = 0
+        self._n, stable = 0, trial.track.stable
+        longest_s = max([*stable.hold_s.values(), *stable.cool_down_s.values()], default=0.0)
+        # Windows of so many images do not mind how long the time between these is.
+        slow_s = longest_s / _STEPS if trial.track.window.seconds is None else 0.0
+        self._between_s = max(trial.between_s(trial.n_images), slow_s)
 
     def show(self, image: Shown, until: Callable[[_Step], bool]) -> _Step | None:
         """The same image again and again, up to the step for which `until` holds; None where it never does."""
         for _ in range(MOST_STEPS):
-            at_s = self._n * self._trial.between_s(self._trial.n_images)
+            at_s = self._n * self._between_s
             instant = self._trial.instant(self._n, at_s, image)
             self._n += 1
             found, decided = self._plain.step(instant)[-1], self._stable.step(instant)[-1]
@@ -51,9 +58,9 @@ def stability(policy: Policy) -> Iterator[Edge]:
     Only for tracks whose windows go on, and for states that one and the same image again and again leads to.
     """
     for name, track in policy.tracks.items():
-        if track.window.episode is not None or track.window.item:
-            continue
         trial = Trial(policy, name)
+        if track.window.episode is not None or track.window.item or trial.n_images > MOST_IMAGES:
+            continue
         leading = dict(_leading(trial))
         for state, image in leading.items():
             other = next((one for one in leading if one != state), None)
@@ -81,7 +88,9 @@ def _entering(pair: _Pair, trial: Trial, to: tuple[str, Shown], away: tuple[str,
         return
     for times in range(1, needed + 1):
         step = pair.show(image, lambda one: one.found == state)
-        if step is not None and times >= needed - 1:
+        if step is None:
+            return
+        if times >= needed - 1:
             shown = f"after {away[0]}, found {times} of {needed} times in a row"
             yield Edge(trial.name, f"enter {state} {needed}", shown, step.state, "", "")
 

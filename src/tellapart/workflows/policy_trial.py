@@ -13,7 +13,7 @@ from tellapart.records.observation import Observation
 from tellapart.settings.policy import Policy, Stable, Track
 
 OTHER = "any other label"
-MOST_IMAGES = 2_000
+MOST_IMAGES = 200
 """Longer windows are tried with so many images."""
 _YET_ANOTHER = "yet another label"
 _SURE = 0.99

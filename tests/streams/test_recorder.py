@@ -76,9 +76,11 @@ def test_images_around_a_change_are_kept_and_every_answer(tmp_path: Path) -> Non
         seen_by(recorder, range(10))
         recorder.decided(decided(7))
         seen_by(recorder, range(10, 14))
+        recorder.tick(AT + 14)
+        recorder.ended(AT + 13.5)
     assert files(tmp_path) == ["5.jpg", "6.jpg", "7.jpg", "8.jpg"]
     run = Recording(tmp_path).runs[0]
-    assert (run.began_s, run.ended_s) == (AT, AT + 13)
+    assert (run.began_s, run.ended_s) == (AT, AT + 13.5)
     assert len(list(Recording(tmp_path).observations())) == 14
     assert recorder.counts.to_json() | {"bytes": 0} == {
         "observations": 14,

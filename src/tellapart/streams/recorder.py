@@ -113,13 +113,18 @@ class Recorder:
         return self._ring.behind(decision.evidence)
 
     def tick(self, now_s: float) -> None:
-        """Time goes by although nothing may be seen; `now_s` of the stream's clock.
-
-        The last call before `close` is with the instant that decisions had come to: a replay ends there as well.
-        """
+        """Time goes by although nothing may be seen; `now_s` of the stream's clock."""
         self._ring.forget(now_s)
         if self._writer is not None:
             self._writer.tick(now_s)
+
+    def ended(self, at_s: float) -> None:
+        """The run is over, and time had come to `at_s` when it was: a replay hears silence up to there, and not longer.
+
+        Called once, before `close`; a run without it counts as killed.
+        """
+        if self._writer is not None:
+            self._writer.ended(at_s)
 
     @property
     def counts(self) -> RecorderCounts:

@@ -41,7 +41,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = self._given_up = False
         self._next_tick_s = float("-inf")
-        self._has_begun, self._last_s = False, -math.inf
+        self._has_begun = False
         self._thread = threading.Thread(target=self._run, name="tellapart-recorder", daemon=True)
         self._thread.start()
 
@@ -51,7 +51,6 @@ class Writer:
         if not self._has_begun:
             self._has_begun = True
             self._add(_Work(lambda files: files.begin(at_s)))
-        self._reached(at_s)
         # What waits must not hold the pixels.
         rows = tuple((one.roi, one.observation) for one in seen)
         if rows:
@@ -63,10 +62,14 @@ class Writer:
 
     def tick(self, now_s: float) -> None:
         """See to it, now and then, that nothing is kept for too long."""
-        self._reached(now_s)
         if now_s >= self._next_tick_s:
             self._next_tick_s = now_s + _TICK_S
             self._add(_Work(lambda files: files.tick(now_s)))
+
+    def ended(self, at_s: float) -> None:
+        """Write when the run was over."""
+        if self._has_begun and math.isfinite(at_s):
+            self._add(_Work(lambda files: files.end(at_s)))
 
     def counts(self) -> dict[str, Any]:
         """As `RecorderCounts`."""
@@ -75,9 +78,6 @@ class Writer:
     def close(self, timeout_s: float) -> None:
         """Write what waits; give up on the rest after `timeout_s`."""
         with self._changed:
-            if not self._closing and self._has_begun:
-                last_s = self._last_s
-                self._work.append(_Work(lambda files: files.end(last_s)))
             self._closing = True
             self._changed.notify()
         self._thread.join(timeout_s)
@@ -85,10 +85,6 @@ class Writer:
             self._given_up = True
             self._n_dropped += sum(one.n for one in self._work)
             self._work.clear()
-
-    def _reached(self, at_s: float) -> None:
-        if math.isfinite(at_s):
-            self._last_s = max(self._last_s, at_s)
 
     def _add(self, work: _Work) -> None:
         with self._changed:

@@ -26,6 +26,10 @@ class Moment:
         """The time for whoever hears these cameras."""
         return min((self.behind[name] for name in cameras if name in self.behind), default=self.now_s)
 
+    def latest(self, cameras: Sequence[str]) -> float:
+        """The time that any of these cameras has come to."""
+        return max((self.behind.get(name, self.now_s) for name in cameras), default=self.now_s)
+
 
 class Backlogs:
     """Cameras that are files: what they deliver may have been taken long ago, and time must not overtake it."""

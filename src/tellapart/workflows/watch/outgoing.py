@@ -108,6 +108,11 @@ class Outgoing:
         if self._recorder is not None:
             self._keeping.attempt(self._recorder.tick, now_s)
 
+    def ended(self, at_s: float) -> None:
+        """All is decided; time had come to `at_s`. A replay ends there."""
+        if self._recorder is not None:
+            self._keeping.attempt(self._recorder.ended, at_s)
+
     def close(self) -> None:
         """Write what waits, and let go of everything; may be called twice."""
         for channel, sink in zip(self._sending, self._sinks, strict=True):

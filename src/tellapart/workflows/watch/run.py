@@ -19,6 +19,7 @@ from tellapart import __version__
 from tellapart.records.decision import Decision
 from tellapart.settings.stream_paths import is_file
 from tellapart.settings.stream_secrets import hidden
+from tellapart.streams.frame import Frame
 from tellapart.streams.health import CameraHealth
 from tellapart.streams.memory import MemoryCameras
 from tellapart.streams.protocol import CameraSet
@@ -38,8 +39,10 @@ BUSY_S = 0.01
 """How long to wait for images while others are looked at: their answers must not wait."""
 LOOK_EVERY_S = 0.25
 """How often a live view is drawn."""
-FINISH_S = 3.0
+FINISH_S = 1.5
 """How long images that were taken already may take to be answered, once somebody wants the end."""
+STOP_S = 2.0
+"""How long cameras may take to let go."""
 
 
 class Run:
@@ -112,7 +115,7 @@ class Run:
             real_s = time.monotonic()
             self._heard_real_s = real_s if frames else self._heard_real_s
             self._backlogs.note(frames, real_s)
-            self._analyst.submit(frames)
+            self._analyst.submit(map(self._nameless, frames))
             self._mark(self._backlogs.moment(self._cameras.now_s(), real_s))
         else:
             self._analyst.wait(IDLE_S, for_room=not ended)
@@ -149,7 +152,9 @@ class Run:
             self._refused[answered.frame.camera] += 1
             self._last_refusal = self._safe(answered.refused[-1])
         for seen in answered.seen:
-            self._models[self._model_of[seen.observation.input]].n_answered += 1
+            name = self._model_of.get(seen.observation.input)
+            if name is not None:  # a recording may have regions that are gone
+                self._models[name].n_answered += 1
         for name, message in answered.failed:
             self._models[name].n_failed += 1
             self._models[name].message = self._safe(message)
@@ -182,18 +187,18 @@ class Run:
     def _finish(self) -> None:
         """What was taken is answered, what waits is decided, episodes under way end."""
         self._state = "stopping"
-        self._cameras.stop()
-        now_s = self._cameras.now_s()
-        self._mark(self._backlogs.moment(now_s, time.monotonic()))
+        self._cameras.stop(STOP_S)
+        last = self._backlogs.moment(self._cameras.now_s(), time.monotonic())
+        self._mark(last)
         self._take(self._analyst.finish(FINISH_S))
         self._tell(self._desk.close())
         self._now_and_then()
-        self._out.tick(now_s)
+        self._out.ended(last.latest(tuple(self._plan.looks)))
 
     def _end(self, state: State) -> None:
         """Let go of everything, however it ended."""
         self._state = state
-        self._cameras.stop()
+        self._cameras.stop(STOP_S)
         self._analyst.stop()
         self._out.close()
         if self._health_file is not None:
@@ -259,6 +264,10 @@ class Run:
             lag_p50_s=self._lags.at(0.5),
             lag_p99_s=self._lags.at(0.99),
         )
+
+    def _nameless(self, frame: Frame) -> Frame:
+        """Without what its address should not tell."""
+        return dataclasses.replace(frame, uri=self._safe(frame.uri)) if "://" in frame.uri else frame
 
     def _safe(self, text: str) -> str:
         return hidden(text, self._secrets)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from tellapart.cli.environment import decode_limits, provider
 from tellapart.cli.options import MODEL, PATH, WORKERS, flag, parse_rois
 from tellapart.cli.output import destination, note, one_line, plain, printable
+from tellapart.cli.predict_items import EXIT_NOTHING_ANSWERED, ITEM, asked_for, predict_items
 from tellapart.cli.progress import progress
 from tellapart.errors import Reason, SettingsError
 from tellapart.records import Prediction, Refusal
-
-EXIT_NOTHING_ANSWERED = 3
 
 
 @click.command()
@@ -38,6 +37,7 @@ EXIT_NOTHING_ANSWERED = 3
 )
 @flag("--embedding", "embedding", "Add the embedding to each JSON or Parquet row.")
 @WORKERS
+@ITEM
 def predict(
     model: Path,
     paths: tuple[Path, ...],
@@ -49,11 +49,18 @@ def predict(
     heatmaps: Path | None,
     embedding: bool,
     workers: int,
+    item: Mapping[str, Any],
 ) -> None:
     """Classify image files and folders of images: one answer each, refused files listed with their reason.
 
     Exit code 0 when at least one image was answered, 3 when none was.
     """
+    if asked_for(item):
+        if as_csv or parquet is not None or heatmaps is not None or embedding:
+            message = "a decision on a piece is written as text or with --json, without heatmaps and embeddings"
+            raise SettingsError(Reason.BAD_SETTING, message)
+        predict_items(model, paths, item, rois=roi, workers=workers, output=output, as_json=as_json)
+        return
     if as_json + as_csv + (parquet is not None) > 1:
         raise SettingsError(Reason.BAD_SETTING, "choose one of --json, --csv and --parquet")
     if parquet is not None and output is not None:

@@ -83,7 +83,7 @@ def replay(
     else:
         loaded = load_models(stream, provider=provider, limits=limits)
         plan = plan_of(stream, {name: one.schema for name, one in loaded.items()})
-        look_at = Looking(plan.looks, loaded, getattr(stream, "secrets", None))
+        look_at = Looking(plan.looks, loaded)
         models = {name: one.card.model_id for name, one in loaded.items()}
     replayed = []
     for run in source.runs:

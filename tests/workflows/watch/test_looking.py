@@ -69,12 +69,6 @@ def test_pixels_that_are_none_are_refused() -> None:
     assert answered.refused[0].startswith(f"c@{START_S:.6f}: the camera delivered what is no picture: ")
 
 
-def test_an_address_is_named_without_its_password() -> None:
-    of = Looking({"c": (Look("c", "", None, "a"),)}, MODELS, {"PASSWORD": "s3cret"})
-    [answered] = of([Frame("c", 0, START_S, picture_of("red"), "rtsp://me:s3cret@cam/s3cret")])
-    assert answered.seen[0].observation.uri == "rtsp://***@cam/${PASSWORD}"
-
-
 def test_quality_falls_with_blur() -> None:
     sharp = picture_of("red", side=96)
     blurred = np.asarray(sharp).astype(np.float64)

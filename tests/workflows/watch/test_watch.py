@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.classifier.models import model_folder
 from tests.workflows.watch.streams import START_S, frames, picture_of, stream, watched
 
 from tellapart.errors import ModelError, Reason, SpecError, StreamError
 from tellapart.files import holding
+from tellapart.settings.stream_file import read_stream
 from tellapart.streams.frame import Frame
+from tellapart.streams.health import CameraChange
 from tellapart.streams.layout import LOCK
 from tellapart.streams.memory import MemoryCameras, in_order
 from tellapart.workflows.watch.watch import watch
@@ -301,3 +304,22 @@ def test_it_is_what_the_package_calls_watch() -> None:
     import tellapart as ta
 
     assert ta.watch is watch
+
+
+def test_no_secret_is_told_or_kept(tmp_path: Path) -> None:
+    values = {"stream": 1, "name": "line", "models": {"colours": str(model_folder())}}
+    camera = {"source": "rtsp://me:${CAMERA_PASSWORD}@front/${CAMERA_KEY}"}
+    environment = {"CAMERA_PASSWORD": "s3cr&t", "CAMERA_KEY": "k3y"}
+    of = read_stream({**values, "cameras": {"front": camera}}, beside=tmp_path, environment=environment)
+    address = of.cameras["front"].source
+    assert address == "rtsp://me:s3cr&t@front/k3y"
+    broken = Frame("front", 1, START_S + 1, b"none", address)
+    change = CameraChange("front", START_S + 2, "gone", "live", f"{address} does not answer")
+    shown = [Frame("front", 0, START_S, picture_of("red"), address), broken]
+    cameras = MemoryCameras([*shown, Frame("front", 2, START_S + 3, picture_of("blue"), address)], changes=[change])
+    events: list[Any] = []
+    watch(of, cameras=cameras, on_event=events.append)
+    assert [one.camera.message for one in events if one.camera] == ["rtsp://***@front/${CAMERA_KEY} does not answer"]
+    kept = [path for path in (tmp_path / "line.watch").rglob("*") if path.is_file()]
+    assert [path for path in kept if b"s3cr" in path.read_bytes() or b"k3y" in path.read_bytes()] == []
+    assert any(b"${CAMERA_KEY}" in path.read_bytes() for path in kept)

@@ -17,7 +17,6 @@ from tellapart.image.types import RgbImage
 from tellapart.records.observation import Observation
 from tellapart.records.prediction import Prediction
 from tellapart.records.sample import Refusal
-from tellapart.settings.stream_secrets import hidden
 from tellapart.streams.event import Seen
 from tellapart.streams.frame import Frame, observation_id
 from tellapart.workflows.watch.analyst import Answered
@@ -45,13 +44,8 @@ _Outcome = Prediction | Refusal | _Failure
 class Looking:
     """Callable from several threads; whatever the images are and whatever the models do is in the answers."""
 
-    def __init__(
-        self,
-        looks: Mapping[str, tuple[Look, ...]],
-        models: Mapping[str, Classifier],
-        secrets: Mapping[str, str] | None = None,
-    ) -> None:
-        self._looks, self._models, self._secrets = looks, models, secrets or {}
+    def __init__(self, looks: Mapping[str, tuple[Look, ...]], models: Mapping[str, Classifier]) -> None:
+        self._looks, self._models = looks, models
 
     def __call__(self, frames: Sequence[Frame]) -> list[Answered]:
         """One answer for each frame, in their order."""
@@ -71,7 +65,7 @@ class Looking:
 
     def _asked(self, frame: Frame) -> list[_Asked]:
         looks = self._looks.get(frame.camera, ())
-        uri = self._uri(frame)
+        uri = frame.uri or observation_id(frame.camera, "", frame.at_s)
         if isinstance(frame.image, bytes) and len(looks) == 1 and not looks[0].quality:
             return [_Asked(frame, looks[0], Job(uri, frame.image, looks[0].roi))]
         decoded: dict[PreprocessSpec, RgbImage | Refusal] = {}
@@ -116,11 +110,6 @@ class Looking:
             else:
                 failed.append((one.look.model, outcome.sentence))
         return Answered(frame, tuple(seen), tuple(dict.fromkeys(refused)), tuple(failed))
-
-    def _uri(self, frame: Frame) -> str:
-        if not frame.uri:
-            return observation_id(frame.camera, "", frame.at_s)
-        return hidden(frame.uri, self._secrets) if "://" in frame.uri else frame.uri
 
 
 def _answers(model: Classifier, jobs: Sequence[Job | Refusal]) -> list[_Outcome]:

@@ -61,7 +61,7 @@ def watch(
     run = Run(
         plan,
         cameras,
-        Looking(plan.looks, models, stream.secrets),
+        Looking(plan.looks, models),
         outgoing,
         models={name: one.card.model_id for name, one in models.items()},
         workers=workers or available_cores(),

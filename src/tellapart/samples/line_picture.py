@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tellapart.samples.bottle import HEIGHT, Look, draw_bottle
 from tellapart.samples.camera import Exposure, photograph
-from tellapart.samples.drawing import Colour, Grid
+from tellapart.samples.drawing import Colour, Grid, box, coverage, over
 from tellapart.samples.line import EMPTY, GOOD, LineVideo
 from tellapart.samples.line_foreground import Plane, draw_arm, draw_glare, draw_machine
 from tellapart.samples.line_plan import WIDTH, Light, LineSequence, Passage
@@ -34,7 +34,13 @@ class Studio:
         scale = height_px / PICTURE[0]
         y = (np.arange(height_px, dtype=np.float32) / scale)[:, None]
         x = (np.arange(round(WIDTH * scale), dtype=np.float32) / scale)[None, :]
-        return cls(backdrop(sequence.station, height_px, WIDTH), Plane(x, y, scale))
+        still = backdrop(sequence.station, height_px, WIDTH)
+        margin = (still.shape[1] - height_px) // 2
+        wall = still[:, margin:-margin, margin:-margin]
+        for note in sequence.notes:
+            paper = box(x - note.centre[0], y - note.centre[1], note.half) * scale
+            over(wall, note.colour, 0.9 * coverage(paper))
+        return cls(still, Plane(x, y, scale))
 
 
 def picture(

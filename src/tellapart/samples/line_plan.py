@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tellapart.samples.bottle import PRODUCTS, Look, Product
+from tellapart.samples.drawing import Colour
 from tellapart.samples.line import EMPTY, GOOD, LineVideo
 from tellapart.samples.scene import PICTURE, STATIONS, Station
 from tellapart.samples.schedule import FAULTS, SHARES, bottle_look
@@ -62,6 +63,15 @@ class Glare:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A sheet of paper on the wall behind the belt, lengths in line units."""
+
+    centre: tuple[float, float]
+    half: tuple[float, float]
+    colour: Colour
+
+
+@dataclass(frozen=True, slots=True)
 class Light:
     """From `start_s` on: brightness of the lamps and share of daylight in them (0–1)."""
 
@@ -82,6 +92,7 @@ class LineSequence:
     split: str
     station: Station
     machine: tuple[float, float]
+    notes: tuple[Note, ...]
     speed: float
     stops: tuple[tuple[float, float], ...]
     passages: tuple[Passage, ...]
@@ -128,6 +139,7 @@ def _sequence(line: LineVideo, index: int) -> LineSequence:
         split=_split(line, index),
         station=_mounted(base, rng),
         machine=_machine(base, rng),
+        notes=tuple(_note(rng) for _ in range(3)),
         speed=speed,
         stops=stops,
         passages=_passages(line, speed, stops, rng),
@@ -140,16 +152,23 @@ def _sequence(line: LineVideo, index: int) -> LineSequence:
 
 def _mounted(station: Station, rng: np.random.Generator) -> Station:
     """The camera as it was mounted that day: a little nearer, the lamp moved, the wall cleaned or not."""
-    r, g, b = (np.array(station.backdrop) * rng.normal(1, (0.06, 0.03, 0.06))).tolist()
-    x, y = (np.array(station.lamp) + rng.normal(0, 30, 2) + (WIDTH / 4, 0)).tolist()
-    upper, lower = (np.array(station.rails) + rng.normal(0, 3, 2)).tolist()
-    zoom = station.zoom * float(rng.uniform(0.985, 1.015))
+    r, g, b = (np.array(station.backdrop) * rng.normal(1, (0.02, 0.01, 0.02))).tolist()
+    x, y = (np.array(station.lamp) + rng.normal(0, 12, 2) + (WIDTH / 4, 0)).tolist()
+    upper, lower = (np.array(station.rails) + rng.normal(0, 1.5, 2)).tolist()
+    zoom = station.zoom * float(rng.uniform(0.993, 1.007))
     return replace(station, zoom=zoom, backdrop=(r, g, b), lamp=(x, y), rails=(upper, lower))
 
 
 def _machine(station: Station, rng: np.random.Generator) -> tuple[float, float]:
-    post, head = (np.array(_MACHINES[station.name]) * WIDTH + rng.normal(0, 20, 2)).tolist()
+    post, head = (np.array(_MACHINES[station.name]) * WIDTH + rng.normal(0, 10, 2)).tolist()
     return post, head
+
+
+def _note(rng: np.random.Generator) -> Note:
+    """They make the empty belt of one day another picture than that of the next."""
+    r, g, b = rng.uniform(0.25, 0.8, 3).tolist()
+    centre = (float(rng.uniform(0, WIDTH)), float(rng.uniform(20, 250)))
+    return Note(centre, (float(rng.uniform(14, 34)), float(rng.uniform(18, 44))), (r, g, b))
 
 
 def _split(line: LineVideo, index: int) -> str:

@@ -52,7 +52,7 @@ def test_the_file_says_what_it_was_tuned_on_and_from(policy: Path, tmp_path: Pat
     head = [line for line in found.text.splitlines() if line.startswith(MARK)]
     assert identity(read_policy(policy)) in head[0]
     assert "least cost" in head[0]
-    assert any("held out of 6 sequences" in line for line in head)
+    assert any("held out 5 parts of 6 sequences, one at a time; " in line for line in head)
     again = tmp_path / "again.yaml"
     again.write_text(found.text, encoding="utf-8")
     assert identity(read_policy(again)) == found.policy
@@ -140,7 +140,9 @@ def test_nothing_is_taken_that_does_not_pay_unless_asked_for(quiet: Path) -> Non
 def test_a_single_sequence_is_cut_with_gaps(policy: Path) -> None:
     images, truth = recorded(1, seed=4, n_images=1200, n_episodes=20)
     found = tune_policy(policy, images, truth, aim=aim_of(), budget=20, gap_s=3.0).tracks[0]
-    assert found.pieces.startswith("of the single sequence, cut into 10 stretches with gaps of 6 s between them")
+    assert found.pieces == (
+        "5 parts of 10 stretches of the single sequence with gaps of 6 s between them, one at a time"
+    )
     starts = [(one.start_s, one.end_s) for one in found.held_out.given]
     assert all(later[0] - earlier[1] >= 5.0 for earlier, later in pairwise(starts))
 

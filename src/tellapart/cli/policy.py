@@ -10,6 +10,7 @@ _COMMANDS = {
     "check": "tellapart.cli.policy_check:check",
     "run": "tellapart.cli.policy_run:run",
     "evaluate": "tellapart.cli.policy_evaluate:evaluate",
+    "tune": "tellapart.cli.policy_tune:tune",
 }
 
 

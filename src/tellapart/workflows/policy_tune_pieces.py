@@ -63,9 +63,9 @@ def pieces_of(
     if len(whole) == 1:
         whole = _cut(whole[0], gap_s)
         labelled = len(whole)
-        how = f"of the single sequence, cut into {len(whole)} stretches with gaps of {2 * gap_s:g} s between them"
+        told = f"{len(whole)} stretches of the single sequence with gaps of {2 * gap_s:g} s between them"
     else:
-        how = f"of {len(whole)} sequences"
+        told = f"{len(whole)} sequences"
     if labelled < 2:
         raise DataError(
             Reason.TOO_FEW_EPISODES,
@@ -73,8 +73,8 @@ def pieces_of(
             f"one that can be cut between two of them; got {sum(len(one.truth) for one in whole)} episodes that can be used",
         )
     n_folds = min(labelled, MAX_FOLDS)
-    held = "one is held out at a time" if n_folds == len(whole) else f"a part is held out at a time, {n_folds} parts"
-    return Pieces(tuple(whole), _folds(whole, n_folds), f"{how}, {held}")
+    parts = told if n_folds == len(whole) else f"{n_folds} parts of {told}"
+    return Pieces(tuple(whole), _folds(whole, n_folds), f"{parts}, one at a time")
 
 
 def _piece(name: str, images: Sequence[Observation], truth: Sequence[TrueEpisode]) -> Piece:

@@ -106,7 +106,7 @@ class TunedPolicy:
             "policy": self.policy,
             "given": self.given,
             "taken": self.taken,
-            "aim": to_plain(self.aim),
+            "aim": _aim_json(self.aim),
             "tracks": {one.track: _track_json(one) for one in self.tracks},
         }
 
@@ -160,7 +160,7 @@ def _track_json(one: TunedTrack) -> dict[str, Any]:
         "numbers": {
             name: {"given": old, "chosen": new} for name, old, new in zip(named, one.given, one.chosen, strict=True)
         },
-        "chosenOn": {"given": to_plain(one.tally(one.given)), "chosen": to_plain(one.tally(one.chosen))},
+        "chosenOn": {"given": _tally_json(one.tally(one.given)), "chosen": _tally_json(one.tally(one.chosen))},
         "heldOut": {
             "pieces": one.pieces,
             "pays": one.held_out.pays,
@@ -175,6 +175,15 @@ def _track_json(one: TunedTrack) -> dict[str, Any]:
             {"numbers": dict(zip(named, each.choice, strict=True)), **_tally_json(each.tally)}
             for each in one.candidates
         ],
+    }
+
+
+def _aim_json(aim: Aim) -> dict[str, Any]:
+    return {
+        "goal": aim.goal,
+        "falseAlarmsPerHour": aim.false_per_hour,
+        "delayP90": aim.delay_s,
+        "recall": aim.recall,
     }
 
 

@@ -171,7 +171,7 @@ def test_an_episode_and_several_regions_are_told(tmp_path: Path) -> None:
             journal.decided(decision, [Kept("a", 1, None, seen)])
     told = why("0000000000000002", folders=[tmp_path]).sentences
     assert told == (
-        "Episode 2 of a/b (dirt) ended as 'bad' at 2023-11-14 22:13:40 UTC; the one before ended as 'good'.",
+        "Episode 2 of a/b (dirt) ended as 'bad' at 2023-11-14 22:13:40 UTC; before, it was 'good'.",
         "By the policy p@1 this is the state between episodes: because.",
         "It rests on 2 images, of which 1 is known, of 22:13:40.000 by the models m1, m2.",
         "The text of the policy p@1 is not there any more.",

@@ -13,7 +13,7 @@ from tellapart.errors import DataError, ImageError, Reason
 from tellapart.files import replacing
 from tellapart.image.decode import decode
 from tellapart.image.encode import encode_png
-from tellapart.image.story import WIDTH_PX, Shot, story
+from tellapart.image.story import MOST_SHOTS, WIDTH_PX, Shot, story
 from tellapart.image.timeline import Span, timeline
 from tellapart.workflows.why_images import Behind
 from tellapart.workflows.why_nearby import nearby
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tellapart.workflows.why import Explanation
 
 _CURVES, _SENTENCES, _LEAST_MARGIN_S = 6, 4, 2.0
+_LEAST = 0.02
+"""Labels that never came to more are not drawn, unless a rule has a threshold for them."""
 _GONE = {"deleted": "deleted: it was kept no longer", "not kept": "this image was not kept", "kept": "cannot be read"}
 
 
@@ -32,8 +34,11 @@ def write_picture(found: Explanation, path: Path) -> None:
     Raises:
         DataError: `write_failed`.
     """
-    shots = [_shot(one) for one in found.images]
-    drawn = story(found.sentences[:_SENTENCES], shots, _chart(found))
+    shots = [_shot(one) for one in found.images[-MOST_SHOTS:]]
+    told = list(found.sentences[:_SENTENCES])
+    if len(found.images) > len(shots):
+        told.append(f"The last {len(shots)} of {len(found.images)} images are shown.")
+    drawn = story(told, shots, _chart(found))
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(encode_png(drawn))
@@ -86,7 +91,11 @@ def _curves(
             curves.setdefault(name, []).append((at_s, p))
             if label in of_rules:
                 thresholds[name] = of_rules[label]
-    order = sorted(curves, key=lambda name: (name not in thresholds, -max(p for _, p in curves[name]), name))
+    highest = {name: max(p for _, p in points) for name, points in curves.items()}
+    order = sorted(
+        (name for name in curves if name in thresholds or highest[name] >= _LEAST),
+        key=lambda name: (name not in thresholds, -highest[name], name),
+    )
     return {name: curves[name] for name in order[:_CURVES]}, thresholds
 
 

@@ -30,7 +30,7 @@ def _state(decision: Mapping[str, Any], rule: RuleText | None) -> str:
     state = f"{decision['state']!r}" + (f" ({rule.meaning})" if rule and rule.meaning else "")
     was = decision.get("was")
     if decision.get("final"):
-        before = f"; the one before ended as {was['state']!r}" if was else ""
+        before = f"; before, it was {was['state']!r}" if was else ""
         return f"Episode {decision['episode']} of {what} ended as {state} at {_when(decision['at'])}{before}."
     if was is None:
         return f"{what} is {state} since {_when(decision['since'])}: the first state after the start."

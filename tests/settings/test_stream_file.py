@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tellapart.errors import SpecError
-from tellapart.settings.stream import Stream
+from tellapart.settings.stream import CameraSettings, Stream
 from tellapart.settings.stream_file import read_stream
+from tellapart.settings.stream_paths import is_file
 from tellapart.settings.stream_secrets import hidden
 
 POLICY = "policy: 1\nname: alone\nstates: {ok: null}\nfallback: ok\n"
@@ -150,3 +151,13 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match=r"^the stream file .*bytes.yaml cannot be read: it is no UTF-8 text$"):
         read_stream(tmp_path / "bytes.yaml")
+
+
+@pytest.mark.parametrize(("source", "kind", "found"), [
+    ("in", "auto", True), ("line.mp4", "auto", True), ("rtsp://cam", "auto", False), ("usb:0", "auto", False),
+    ("/dev/video1", "auto", False), ("/dev/video1", "usb", False), ("http://cam/a.jpg", "snapshot", False),
+    ("line", "video", True),
+])  # fmt: skip
+def test_which_sources_are_files(source: str, kind: str, found: bool) -> None:
+    camera = CameraSettings.model_validate({"source": source, "kind": kind})
+    assert is_file(camera) is found

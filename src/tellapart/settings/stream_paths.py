@@ -10,7 +10,7 @@ from tellapart.settings.stream import CameraSettings, SinkSettings, Stream, sink
 
 STDOUT = "-"
 _ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
-_USB = re.compile(r"^usb:\d+$")
+_USB = re.compile(r"^(?:usb:\d+|(?:usb:)?/dev/video\d+)$")
 
 
 def is_file(camera: CameraSettings) -> bool:

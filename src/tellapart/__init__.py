@@ -52,9 +52,11 @@ if TYPE_CHECKING:
     from tellapart.workflows.cluster import cluster
     from tellapart.workflows.embed import embed
     from tellapart.workflows.evaluate import evaluate
+    from tellapart.workflows.replay import replay
     from tellapart.workflows.suggest import suggest
     from tellapart.workflows.train import train
     from tellapart.workflows.watch.watch import watch
+    from tellapart.workflows.why import why
 
 _HOME = {
     "BackboneError": "tellapart.errors",
@@ -92,6 +94,7 @@ _HOME = {
     "load": "tellapart.classifier.storage",
     "merge_classes": "tellapart.workflows.classes.merge",
     "rename_class": "tellapart.workflows.classes.rename",
+    "replay": "tellapart.workflows.replay",
     "retire_class": "tellapart.workflows.classes.retire",
     "split_class": "tellapart.workflows.classes.split",
     "suggest": "tellapart.workflows.suggest",
@@ -99,6 +102,7 @@ _HOME = {
     "translate_predictions": "tellapart.workflows.classes.translate",
     "undo_change": "tellapart.workflows.classes.undo",
     "watch": "tellapart.workflows.watch.watch",
+    "why": "tellapart.workflows.why",
 }
 
 __all__ = [
@@ -137,6 +141,7 @@ __all__ = [
     "load",
     "merge_classes",
     "rename_class",
+    "replay",
     "retire_class",
     "split_class",
     "suggest",
@@ -144,6 +149,7 @@ __all__ = [
     "translate_predictions",
     "undo_change",
     "watch",
+    "why",
 ]
 
 

@@ -130,6 +130,14 @@ def test_files_keep_their_bytes_and_pictures_their_pixels(tmp_path: Path) -> Non
     assert (found[3].camera, found[3].number, found[3].uri, found[3].trigger) == ("a/ü?" * 50, 9, "file.png", "piece")
 
 
+def test_addresses_of_cameras_are_kept_as_observations_name_them(tmp_path: Path) -> None:
+    with Recorder(tmp_path, Record(all=True)) as recorder:
+        for number, (_, seen) in enumerate((shot(0), (None, ()))):
+            recorder.saw(Frame("a", number, AT + number, picture(), "rtsp://user:secret@camera/1"), seen)
+    assert [frame.uri for frame in Recording(tmp_path).frames()] == ["", ""]
+    assert not any(b"secret" in one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+
+
 def test_what_was_said_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     with Recorder(tmp_path, Record()) as recorder:
         shown = [shot(number, camera, every_s=0.1) for number in range(3) for camera in "ab"]
@@ -171,9 +179,9 @@ def test_a_slow_disk_drops_and_counts_and_nobody_waits(tmp_path: Path, monkeypat
     go_on = threading.Event()
     whole = kept.KeptFiles.add_frame
 
-    def slow(self: Any, frame: Frame) -> None:
+    def slow(self: Any, frame: Frame, uri: str) -> None:
         go_on.wait(20)
-        whole(self, frame)
+        whole(self, frame, uri)
 
     monkeypatch.setattr(kept.KeptFiles, "add_frame", slow)
     recorder = Recorder(tmp_path, Record(all=True, buffer_mb=0.02))

@@ -81,9 +81,9 @@ class KeptFiles:
         if late or sum(map(len, self._gathered.values())) >= _GATHER_LINES:
             self.flush()
 
-    def add_frame(self, frame: Frame) -> None:
+    def add_frame(self, frame: Frame, uri: str) -> None:
         """The image as a file, and then its line in the list of its hour."""
-        self._trying(1, lambda: self._write_frame(frame))
+        self._trying(1, lambda: self._write_frame(frame, uri))
 
     def tick(self, now_s: float) -> None:
         """Delete what is kept for too long, or is too much."""
@@ -111,7 +111,7 @@ class KeptFiles:
         self.counts["n_failed"] += n
         self.counts["message"] = message
 
-    def _write_frame(self, frame: Frame) -> None:
+    def _write_frame(self, frame: Frame, uri: str) -> None:
         kind, ending, data = self._encoded(frame)
         hour = self._folder / FRAMES / hour_of(frame.at_s)
         path = hour / (frame_stem(frame.camera, frame.at_s) + ending)
@@ -119,7 +119,7 @@ class KeptFiles:
         with replacing(path, sync=False) as temporary:
             temporary.write_bytes(data)
         line: dict[str, Any] = {"at": frame.at_s, "camera": frame.camera, "number": frame.number, "run": self.run}
-        line |= {"file": path.name, "kind": kind, "uri": frame.uri}
+        line |= {"file": path.name, "kind": kind, "uri": uri}
         if frame.trigger is not None:
             line["trigger"] = frame.trigger
         self._add_lines(hour / FRAMES_INDEX, [as_line(line)])

@@ -139,7 +139,7 @@ class Recorder:
     def _keep(self, held: Held) -> None:
         if not held.kept and self._writer is not None:
             held.kept = True
-            self._writer.keep(held.frame)
+            self._writer.keep(held.frame, _uri(held))
 
     def _cameras_of(self, decision: Decision) -> Sequence[str]:
         named = self._cameras.get(decision.subject)
@@ -148,3 +148,10 @@ class Recorder:
         before = decision.subject.partition("/")[0]
         known = self._ring.cameras
         return (before,) if before in known else tuple(known)
+
+
+def _uri(held: Held) -> str:
+    """As observations name it: the address of a camera may hold a password, which these do not."""
+    if held.seen:
+        return held.seen[0].observation.uri
+    return "" if "://" in held.frame.uri else held.frame.uri

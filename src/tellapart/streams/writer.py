@@ -56,9 +56,9 @@ class Writer:
         if rows:
             self._add(_Work(lambda files: files.add_answers(camera, number, rows), n_lines=len(rows)))
 
-    def keep(self, frame: Frame) -> None:
-        """Write an image."""
-        self._add(_Work(lambda files: files.add_frame(frame), n_images=1, n_bytes=frame.n_bytes))
+    def keep(self, frame: Frame, uri: str) -> None:
+        """Write an image; `uri` names it there."""
+        self._add(_Work(lambda files: files.add_frame(frame, uri), n_images=1, n_bytes=frame.n_bytes))
 
     def tick(self, now_s: float) -> None:
         """See to it, now and then, that nothing is kept for too long."""

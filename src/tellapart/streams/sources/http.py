@@ -92,7 +92,7 @@ class HttpSource:
         cv = cv2("reading a video over HTTP")
         refusal = f"{self._name} answers and delivers neither images nor a video that can be read: check the path"
         with captured(cv, self._full, cv.CAP_FFMPEG, network_settings(cv, self._read_s), refusal) as capture:
-            yield from live_pictures(cv, capture, self._clock, wanted, self._name)
+            yield from live_pictures(cv, capture, self._clock, wanted, self._name, self._read_s)
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):

@@ -42,7 +42,7 @@ class RtspSource:
         )
         limits = network_settings(cv, self._read_s)
         with captured(cv, self._address, cv.CAP_FFMPEG, limits, refusal, options=self._options) as capture:
-            yield from live_pictures(cv, capture, self._clock, wanted, name)
+            yield from live_pictures(cv, capture, self._clock, wanted, name, self._read_s)
         raise StreamError(Reason.SOURCE_LOST, f"{name} stopped to deliver images: it is connected again")
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class UsbSource:
         refusal = f"there is no camera {name}, or another program has it: check the cable, and the number"
         api = cv.CAP_V4L2 if sys.platform == "linux" else cv.CAP_ANY
         with captured(cv, self._device, api, [], refusal) as capture:
-            yield from live_pictures(cv, capture, self._clock, wanted, name)
+            yield from live_pictures(cv, capture, self._clock, wanted, name, self._read_s)
         raise StreamError(Reason.SOURCE_LOST, f"the camera {name} stopped to deliver images: it is opened again")
 
     def close(self) -> None:

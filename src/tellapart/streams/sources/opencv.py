@@ -78,10 +78,17 @@ def captured(
         capture.release()
 
 
-def live_pictures(cv: Any, capture: Any, clock: Clock, wanted: Callable[[float], bool], uri: str) -> Iterator[Shot]:
-    """Pictures of a camera as they come, until there is none within the time-out."""
-    while capture.grab():
-        at_s = clock.now_s()
+def live_pictures(
+    cv: Any, capture: Any, clock: Clock, wanted: Callable[[float], bool], uri: str, read_s: float
+) -> Iterator[Shot]:
+    """Pictures of a camera as they come, until there is none for `read_s`.
+
+    A picture that comes after so long was left in the decoder: it is an old one, and none follows.
+    """
+    while True:
+        asked_s = clock.now_s()
+        if not capture.grab() or (at_s := clock.now_s()) - asked_s >= read_s:
+            return
         yield Shot(at_s, *retrieved(cv, capture, uri)) if wanted(at_s) else Shot(at_s, None, uri)
 
 

@@ -7,6 +7,7 @@ comes as the `names` that count as it: itself, or the members of a group.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tellapart.records.observation import Observation
@@ -92,42 +93,34 @@ def posterior(
     return 1 / (1 + math.exp(-max(-700.0, min(700.0, _log_odds(prior) + independence * news))))
 
 
-def votes_by_label(observations: Sequence[Observation], names: Names, label: str) -> dict[str, int]:
-    """How many images answer each label; an image has one vote for `label`, which the names count as."""
-    votes: dict[str, int] = {}
-    grouped = len(names) > 1
-    for one in observations:
-        if not one.unknown:
-            for voted in _voted(one, names, label) if grouped else one.predicted:
-                votes[voted] = votes.get(voted, 0) + 1
-    return votes
+def voted(observations: Sequence[Observation], names: Names, label: str) -> list[str]:
+    """What images answer, oldest first; an image has one vote for `label`, which the names count as."""
+    if len(names) == 1:
+        return [answer for one in observations if not one.unknown for answer in one.predicted]
+    return [answer for one in observations for answer in _grouped(one, names, label)]
 
 
 def leads(
-    observations: Sequence[Observation], names: Names, label: str, votes: Mapping[str, int], *, latest_breaks_ties: bool
+    observations: Sequence[Observation], names: Names, label: str, votes: Sequence[str], *, latest_breaks_ties: bool
 ) -> bool:
     """Whether `label` has the most votes; of several with the most none has, or the one that was answered last."""
-    most = max(votes.values(), default=0)
-    if not most or votes.get(label) != most:
-        return False
-    if len(votes) == 1 or list(votes.values()).count(most) == 1:
-        return True
-    if latest_breaks_ties:
-        leaders = {name for name, n in votes.items() if n == most}
-        for one in reversed(observations):
-            found = leaders.intersection(_voted(one, names, label))
-            if len(found) == 1:
-                return label in found
+    mine = votes.count(label)
+    if not mine or 2 * mine > len(votes):
+        return mine > 0  # more than all others together
+    counts = Counter(votes)
+    leaders = {name for name, n in counts.items() if n == max(counts.values())}
+    if len(leaders) == 1 or label not in leaders or not latest_breaks_ties:
+        return leaders == {label}
+    for one in reversed(observations):
+        found = leaders.intersection(_grouped(one, names, label))
+        if len(found) == 1:
+            return label in found
     return False
 
 
-def _voted(one: Observation, names: Names, label: str) -> Sequence[str]:
+def _grouped(one: Observation, names: Names, label: str) -> set[str]:
     """What an image has a vote for, each once."""
-    if one.unknown:
-        return ()
-    if len(names) == 1:
-        return one.predicted
-    return tuple({label if name in names else name for name in one.predicted})
+    return set() if one.unknown else {label if name in names else name for name in one.predicted}
 
 
 def _log_odds(p: float) -> float:

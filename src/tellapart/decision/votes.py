@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tellapart.decision import figures
@@ -38,7 +38,7 @@ def undecided(one: Any, _: Names, view: View) -> Verdict:
 def majority(one: Any, names: Names, view: View) -> Verdict:
     """More images answer the label than any other."""
     images, label = view.of(one.input), one.majority
-    votes = figures.votes_by_label(images, names, label)
+    votes = figures.voted(images, names, label)
     ahead = figures.leads(images, names, label, votes, latest_breaks_ties=one.tie == "latest")
     verdict = Verdict(ahead, lambda: _tally(images, names, votes))
     return verdict if one.of is None else of_enough(one, [i for i in images if not i.abstains], verdict)
@@ -73,8 +73,9 @@ def of_enough(one: Any, images: Sequence[Observation], verdict: Verdict) -> Verd
     return Verdict(False, lambda: Why(f"{len(images)} images count so far, {one.of} needed", images))
 
 
-def _tally(images: Sequence[Observation], names: Names, votes: Mapping[str, int]) -> Why:
-    told = ", ".join([f"{label!r} {-n}" for n, label in sorted([(-n, label) for label, n in votes.items()])])
+def _tally(images: Sequence[Observation], names: Names, votes: Sequence[str]) -> Why:
+    counts = sorted([(-votes.count(label), label) for label in set(votes)])
+    told = ", ".join([f"{label!r} {-n}" for n, label in counts])
     voting = [i for i in images if figures.answered(i, names)]
     return Why(f"the votes are {told or 'none'}", voting or [i for i in images if not i.abstains])
 

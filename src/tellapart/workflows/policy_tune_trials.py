@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,16 +85,26 @@ def _sensible(section: Values) -> bool:
 
 def _ends_after_it_begins(rule: Values) -> bool:
     """Of a rule that begins and ends by the same figure: else it would end with the image that it begins with."""
-    begins, ends = rule.get("if", rule.get("when")), rule.get("until")
-    if not (isinstance(begins, Mapping) and isinstance(ends, Mapping) and _about(begins) == _about(ends)):
-        return True
-    above = begins.get("at_least"), ends.get("below")
-    below = ends.get("at_least"), begins.get("below")
-    return all(high is None or low is None or low <= high for high, low in (above, below))
+    ends = list(_plain(rule.get("until")))
+    for begin in _plain(rule.get("if", rule.get("when"))):
+        for end in (one for one in ends if _about(one) == _about(begin)):
+            pairs = ((begin.get("at_least"), end.get("below")), (end.get("at_least"), begin.get("below")))
+            if any(high is not None and low is not None and low > high for high, low in pairs):
+                return False
+    return True
 
 
-_NUMBERS: Callable[[str], bool] = {"at_least", "below"}.__contains__
+def _plain(condition: Any) -> Iterator[Values]:
+    """A condition, or those of which all or one must hold."""
+    if isinstance(condition, Mapping):
+        inner = next((name for name in ("all_of", "one_of") if name in condition), None)
+        if inner is None:
+            yield condition
+        else:
+            for one in condition[inner]:
+                yield from _plain(one)
 
 
 def _about(leaf: Values) -> dict[str, Any]:
-    return {name: value for name, value in leaf.items() if not _NUMBERS(name)}
+    """A condition without its bounds."""
+    return {name: value for name, value in leaf.items() if name not in ("at_least", "below")}

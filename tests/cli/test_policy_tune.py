@@ -68,3 +68,14 @@ def test_a_folder_that_is_not_there_is_said(files: tuple[Path, Path, Path], tmp_
     ran = run("policy", "tune", *files, "--budget", 3, "-o", tmp_path / "none" / "tuned.yaml")
     assert ran.code == 1
     assert "tuned.yaml could not be written: No such file or directory [write_failed]" in ran.err
+
+
+def test_sequences_that_are_left_out_are_said(files: tuple[Path, Path, Path]) -> None:
+    with files[2].open("a", encoding="utf-8") as truth:
+        truth.write("sunday,1,2,bad\n")
+    rows = files[2].read_text(encoding="utf-8").splitlines()
+    files[2].write_text("\n".join(row for row in rows if not row.startswith("day-2")), encoding="utf-8")
+    ran = run("policy", "tune", *files, "--budget", 3)
+    assert ran.code == 0, ran.err
+    assert "1 sequences are recorded but not labelled and were left out: 'day-2'" in ran.err
+    assert "1 sequences are labelled but not recorded and were left out: 'sunday'" in ran.err

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tellapart.cli.options import JSON, PATH, SEED, Headed, flag, headed
-from tellapart.cli.output import plain, pretty
+from tellapart.cli.output import note, plain, pretty
 from tellapart.cli.policy_run import FPS, INPUTS, POLICY, RECORDING, tell_refusals
 from tellapart.cli.progress import progress
 
@@ -133,4 +133,6 @@ def tune(
             progress=shown,
         )
     print(pretty(found.to_json()) if as_json else "\n".join(map(plain, found.tuned.lines())))
+    for line in found.notes:
+        note(line)
     tell_refusals(found.refusals, found.n_foreign)

@@ -19,18 +19,35 @@ from tellapart.workflows.progress import Progress, silent
 from tellapart.workflows.recordings import read_recording
 from tellapart.workflows.truth import read_truth
 
+_SHOWN = 5
+
 
 @dataclass(frozen=True, slots=True)
 class TunedFiles:
-    """What came of it, with the lines of recording and truth that were refused."""
+    """What came of it, with the lines of recording and truth that were refused, and the sequences that were left out: those
+    that the truth does not name (`unlabelled`), and the other way round (`unrecorded`)."""
 
     tuned: TunedPolicy
     refusals: tuple[Refusal, ...] = ()
     n_foreign: int = 0
+    unlabelled: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has to be known to read the figures."""
+        left_out = (("recorded but not labelled", self.unlabelled), ("labelled but not recorded", self.unrecorded))
+        return tuple(
+            f"{len(names)} sequences are {what} and were left out: {', '.join(map(repr, names[:_SHOWN]))}"
+            + (" …" if len(names) > _SHOWN else "")
+            for what, names in left_out
+            if names
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        more = {"refused": [one.to_json() for one in self.refusals], "otherInputs": self.n_foreign}
+        more: dict[str, Any] = {"unlabelled": list(self.unlabelled), "unrecorded": list(self.unrecorded)}
+        more |= {"refused": [one.to_json() for one in self.refusals], "otherInputs": self.n_foreign}
         return self.tuned.to_json() | more
 
 
@@ -87,7 +104,13 @@ def tune_files(
     for path, made in ((output, lambda: tuned.text), (page, lambda: tuning_page(tuned))):
         if path is not None:
             _write(Path(path), made)
-    return TunedFiles(tuned, (*recorded.refusals, *labelled.refusals), recorded.n_foreign)
+    return TunedFiles(
+        tuned,
+        (*recorded.refusals, *labelled.refusals),
+        recorded.n_foreign,
+        tuple(name for name in recorded if name not in labelled),
+        tuple(name for name in labelled if name not in recorded),
+    )
 
 
 def _write(path: Path, made: Callable[[], str]) -> None:

@@ -34,7 +34,7 @@ class FakeSource:
 
     def __init__(self, what: str, argument: str, clock: Clock) -> None:
         self._what, self._argument, self._clock = what, argument, clock
-        self.finite = what in ("recording", "crash")
+        self.finite = what in ("recording", "crash", "alike")
         self._n = self._n_opened = 0
 
     def frames(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
@@ -92,6 +92,12 @@ class FakeSource:
         for number in range(int(self._argument)):
             at_s = started_s + number / 2
             yield Shot(at_s, picture(number) if wanted(at_s) else None, f"fake:{number}")
+
+    def _alike(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
+        """So many images of one instant, and of a time that no journal can write."""
+        at_s = self._clock.now_s() + 1e-7
+        for number in range(int(self._argument)):
+            yield Shot(at_s, picture(number), f"fake:{number}")
 
     def _crash(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
         """The process dies the first time; the file `argument` remembers."""

@@ -95,6 +95,16 @@ def test_a_recording_loses_nothing_and_ends() -> None:
         assert (health.state, health.n_sampled, health.n_dropped, health.n_captured) == ("ended", 50, 0, 50)
 
 
+def test_each_image_has_a_time_of_its_own_to_the_microsecond() -> None:
+    """The time names the image, and journals write microseconds."""
+    with opened(source="alike?200", frozen_after_s=None) as cameras:
+        frames: list[Frame] = []
+        while not cameras.ended:
+            frames += cameras.wait(DEADLINE_S)
+    assert len({f"{frame.at_s:.6f}" for frame in frames}) == 200
+    assert all(frame.at_s == round(frame.at_s, 6) for frame in frames)
+
+
 def test_two_a_second_of_a_recording_are_looked_at_without_asking() -> None:
     """Half a second lies between its images: sampling goes by the time of capture."""
     with opened(source="recording?9", sample=None) as cameras:

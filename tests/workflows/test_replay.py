@@ -214,6 +214,11 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="line 1: this is no line of a recording; remove the line") as caught:
         replay(of, tmp_path / "line.watch", predictions=True)
     assert caught.value.reason is Reason.RECORDING_DAMAGED
+    observations.write_bytes(observations.read_bytes().replace(b"{torn\n", b"").replace(b'"predicted"', b'"said"', 1))
+    with pytest.raises(
+        DataError, match=r"holds a line that lacks something or says it wrongly: KeyError\('predicted'\)"
+    ):
+        replay(of, tmp_path / "line.watch", predictions=True)
 
 
 def test_an_image_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -83,7 +83,13 @@ class Recording:
             DataError: `recording_damaged`.
         """
         for hour in self._hours(run):
-            rows = [_answer(row) for row in self._rows(self.folder / f"{_PREFIX}{hour}.jsonl", run)]
+            path = self.folder / f"{_PREFIX}{hour}.jsonl"
+            try:
+                rows = [_answer(row) for row in self._rows(path, run)]
+            except (KeyError, TypeError, ValueError) as exc:
+                raise DataError(
+                    Reason.RECORDING_DAMAGED, f"{path} holds a line that lacks something or says it wrongly: {exc!r}"
+                ) from exc
             rows.sort(key=lambda row: (*_order(row[0]), row[1].observation.order))
             for _, same in groupby(rows, key=lambda row: _order(row[0])):
                 of_frame = list(same)
@@ -140,8 +146,10 @@ class Recording:
     def _hours(self, run: RecordedRun) -> list[str]:
         of_lines = {path.stem[len(_PREFIX) :] for path in self.folder.glob(f"{_PREFIX}*.jsonl")}
         of_frames = {path.name for path in (self.folder / FRAMES).glob("*") if path.is_dir()}
-        # Frames of folders may be older than the run; what is younger than its end is another's.
-        return sorted(hour for hour in of_lines | of_frames if run.ended_s is None or hour <= hour_of(run.ended_s))
+        # The first image that was looked at need not be the oldest one; what is younger than the end is another run's.
+        first = hour_of(run.began_s - 3600)
+        last = "9" if run.ended_s is None else hour_of(run.ended_s)
+        return sorted(hour for hour in of_lines | of_frames if first <= hour <= last)
 
     def _rows(self, path: Path, run: RecordedRun) -> list[dict[str, Any]]:
         return [row for row in _lines(path) if row.get("frame", {}).get("run") == run.id] if path.exists() else []
@@ -179,18 +187,20 @@ def _order(frame: Frame) -> tuple[float, str, int]:
     return frame.at_s, frame.camera, frame.number
 
 
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         data = path.read_bytes()
     except OSError as exc:
         raise DataError(Reason.RECORDING_DAMAGED, f"{path} cannot be read: {exc.strerror or exc}") from exc
     *lines, _torn = data.split(b"\n")
-    return [_checked(path, number, lambda line=line: json.loads(line)) for number, line in enumerate(lines, 1)]  # type: ignore[misc]
+    del data
+    for number, line in enumerate(lines, 1):
+        yield _value(line, path, number)
 
 
-def _checked(path: Path, number: int, read: Callable[[], Any]) -> dict[str, Any]:
+def _value(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        value = read()
+        value = json.loads(line)
     except ValueError:
         value = None
     if not isinstance(value, dict):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.workflows.tuning import plain, recorded
 
+from tellapart.evaluation.episodes import SequenceOutcome
 from tellapart.settings.policy_file import read_policy
 from tellapart.workflows.policy_evaluate import terms_of
 from tellapart.workflows.policy_tune_knobs import knobs_of
@@ -75,9 +76,12 @@ def test_a_policy_runs_over_a_piece_once(monkeypatch: pytest.MonkeyPatch) -> Non
     trials = _trials(rules=[{"state": "bad", "if": {"confidence": "defect", "at_least": 0.5}}])
     ran: list[int] = []
     outcome = Trials.outcome
-    monkeypatch.setattr(
-        Trials, "outcome", lambda self, choice, number: ran.append(number) or outcome(self, choice, number)
-    )
+
+    def counted(self: Trials, choice: tuple[float, ...], number: int) -> SequenceOutcome:
+        ran.append(number)
+        return outcome(self, choice, number)
+
+    monkeypatch.setattr(Trials, "outcome", counted)
     first, again = trials.tally((0.5,), [0, 1]), trials.tally((0.5,), [1, 0])
     assert first is not None
     assert again is not None

@@ -193,6 +193,11 @@ def test_a_killed_run_is_replayed_as_far_as_it_is_there(tmp_path: Path) -> None:
     observations.write_bytes(observations.read_bytes()[:-20])
     result = replay(of, recording, predictions=True)
     assert result.runs[0].result.n_frames == len(SCENE) - 1
+    lived(of, [Frame(f.camera, f.number, f.at_s + 5000, f.image) for f in SCENE])
+    killed, whole = replay(of, recording).runs
+    assert whole.is_same
+    assert len(killed.lived) == len(whole.lived)
+    assert [one.at_s > SCENE[-1].at_s for one in killed.missing] == [True] * len(killed.missing)
     assert "the run was not ended but killed: what time alone brought after the last image is missing" in "\n".join(
         result.lines()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -30,6 +31,14 @@ class RecordedRun:
     id: str
     began_s: float
     ended_s: float | None
+    next_s: float = math.inf
+
+    @property
+    def last_s(self) -> float:
+        """The last instant that may belong to it: of a killed run, the one before the next run began, inf without one."""
+        if self.ended_s is not None:
+            return self.ended_s
+        return math.nextafter(self.next_s, -math.inf) if math.isfinite(self.next_s) else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,9 @@ class Recording:
             for of, key in ((began, "began"), (ended, "ended")):
                 if key in line:
                     of[str(line["run"])] = float(line[key])
-        return tuple(RecordedRun(run, at_s, ended.get(run)) for run, at_s in began.items())
+        following = [*list(began.values())[1:], math.inf]
+        pairs = zip(began.items(), following, strict=True)
+        return tuple(RecordedRun(run, at_s, ended.get(run), next_s) for (run, at_s), next_s in pairs)
 
     def answers(self, run: RecordedRun) -> Iterator[tuple[Frame, tuple[Seen, ...]]]:
         """Frames without their pixels and what was said of each, by time; refused images are not among them.
@@ -130,11 +141,10 @@ class Recording:
 
     def camera_changes(self, run: RecordedRun) -> list[CameraChange]:
         """What became of cameras during a run, as far as the journal beside the recording tells."""
-        last_s = float("inf") if run.ended_s is None else run.ended_s
         changes = []
         for file in sorted((self.stream_folder / DECISIONS).glob("cameras-*.jsonl")):
             for row in _lines(file):
-                if run.began_s <= float(row["at"]) <= last_s:
+                if run.began_s <= float(row["at"]) <= run.last_s:
                     of = row["camera"], float(row["at"]), row["state"], row["was"], row.get("message", "")
                     changes.append(CameraChange(*of))
         return sorted(changes, key=lambda one: one.at_s)
@@ -148,7 +158,7 @@ class Recording:
         of_frames = {path.name for path in (self.folder / FRAMES).glob("*") if path.is_dir()}
         # The first image that was looked at need not be the oldest one; what is younger than the end is another run's.
         first = hour_of(run.began_s - 3600)
-        last = "9" if run.ended_s is None else hour_of(run.ended_s)
+        last = hour_of(run.last_s) if math.isfinite(run.last_s) else "9"
         return sorted(hour for hour in of_lines | of_frames if first <= hour <= last)
 
     def _rows(self, path: Path, run: RecordedRun) -> list[dict[str, Any]]:

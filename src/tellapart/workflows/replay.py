@@ -166,12 +166,11 @@ class _Replay:
         """What was decided live during the run."""
         # Files in a folder may be older than the first one that was looked at.
         first_s = min(self.first_s, self.run.began_s) - 1e-6  # journals write microseconds
-        return tuple(decisions_of(self.source.stream_folder, first_s, self.run.ended_s))
+        return tuple(decisions_of(self.source.stream_folder, first_s, self.run.last_s))
 
 
-def decisions_of(folder: Path, first_s: float, last_s: float | None) -> list[Decision]:
+def decisions_of(folder: Path, first_s: float, last_s: float) -> list[Decision]:
     """Changes and ends of episodes that the journal of a stream's folder has of a time, in its order."""
-    last_s = math.inf if last_s is None else last_s
     found = []
     for file in journal_files(folder):
         with file.open("rb") as lines:

@@ -10,26 +10,24 @@ import dataclasses
 import math
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
 from pathlib import Path
 
 from tellapart import __version__
 from tellapart.records.decision import Decision
 from tellapart.settings.stream_paths import is_file
-from tellapart.settings.stream_secrets import hidden
 from tellapart.streams.frame import Frame
-from tellapart.streams.health import CameraHealth
 from tellapart.streams.memory import MemoryCameras
 from tellapart.streams.protocol import CameraSet
 from tellapart.workflows.watch.analyst import Analyst, Answered, Looker
 from tellapart.workflows.watch.desk import Backlogs, Desk, Moment
-from tellapart.workflows.watch.health import Lags, ModelHealth, State, StreamHealth, memory_bytes
+from tellapart.workflows.watch.health import State, StreamHealth, memory_bytes
 from tellapart.workflows.watch.health_file import HealthFile
 from tellapart.workflows.watch.outgoing import Channel, Outgoing
 from tellapart.workflows.watch.plan import Plan
 from tellapart.workflows.watch.result import WatchResult
+from tellapart.workflows.watch.tally import Tally
 
 View = Callable[[StreamHealth], None]
 
@@ -62,7 +60,7 @@ class Run:
     ) -> None:
         """`models` are the ids of the models by their names; `health_folder` None writes no health file."""
         self._plan, self._cameras, self._out, self._view = plan, cameras, outgoing, view
-        self._secrets = plan.stream.secrets
+        self._tally = Tally(plan, models)
         self._analyst, self._desk = Analyst(look, workers), Desk(plan.seats())
         # Images of memory come in order and were taken long ago: they neither catch up nor lag.
         live = {} if isinstance(cameras, MemoryCameras) else plan.stream.cameras
@@ -72,13 +70,8 @@ class Run:
         self._heard_real_s = self._started_real_s
         self._backlogs = Backlogs(files, self._started_real_s)
         self._marks: deque[tuple[int, Moment]] = deque()
-        self._models = {name: ModelHealth(name, model_id) for name, model_id in models.items()}
-        self._model_of = {look.name: look.model for looks in plan.looks.values() for look in looks}
-        self._refused: Counter[str] = Counter()
-        self._entered: Counter[tuple[str, str, str]] = Counter()
-        self._n_frames, self._lags = 0, Lags()
         self._state: State = "running"
-        self._message = self._last_refusal = ""
+        self._message = ""
         self._health_file = HealthFile(health_folder) if health_folder is not None else None
         self._health_written = Channel("health file")
         self._drawn_s = self._ticked_s = float("-inf")
@@ -99,7 +92,8 @@ class Run:
             raise
         finally:
             self._end(ended)
-        return self._result()
+        seconds = time.monotonic() - self._started_real_s
+        return self._tally.result(seconds, self._cameras.health(), self._channels(), self._desk.n_late)
 
     def _is_over(self, for_s: float, idle_s: float) -> bool:
         now_s = time.monotonic()
@@ -134,11 +128,11 @@ class Run:
         before = taken - len(answers)
         self._reach(before)
         for number, answered in enumerate(answers, before + 1):
-            self._count(answered)
+            self._tally.answered(answered)
             self._out.saw(answered)
             self._tell(self._desk.hear(seen.observation for seen in answered.seen))
             if answered.frame.camera in self._timed:
-                self._lags.add(self._cameras.now_s() - answered.frame.at_s)
+                self._tally.lagged(self._cameras.now_s() - answered.frame.at_s)
             self._reach(number)
 
     def _reach(self, n_out: int) -> None:
@@ -146,23 +140,10 @@ class Run:
         while self._marks and self._marks[0][0] <= n_out:
             self._tell(self._desk.tick(self._marks.popleft()[1]))
 
-    def _count(self, answered: Answered) -> None:
-        self._n_frames += 1
-        if answered.refused:
-            self._refused[answered.frame.camera] += 1
-            self._last_refusal = self._safe(answered.refused[-1])
-        for seen in answered.seen:
-            name = self._model_of.get(seen.observation.input)
-            if name is not None:  # a recording may have regions that are gone
-                self._models[name].n_answered += 1
-        for name, message in answered.failed:
-            self._models[name].n_failed += 1
-            self._models[name].message = self._safe(message)
-
     def _tell(self, decisions: Iterable[Decision]) -> None:
         for one in decisions:
             if one.changed or one.final:
-                self._entered[one.subject, one.track, one.state] += 1
+                self._tally.entered(one)
                 self._changed()
             self._out.decided(one)
 
@@ -208,7 +189,6 @@ class Run:
 
     def health(self) -> StreamHealth:
         """How everything does now."""
-        channels = [*self._out.channels, *([self._health_written] if self._health_file is not None else [])]
         return StreamHealth(
             stream=self._plan.stream.name,
             state=self._state,
@@ -217,57 +197,23 @@ class Run:
             at_s=self._started_s + time.monotonic() - self._started_real_s,
             started_s=self._started_s,
             now_s=self._cameras.now_s(),
-            cameras=self._camera_health(),
-            models=tuple(map(copy, self._models.values())),
+            cameras=self._tally.cameras(self._cameras.health()),
             decisions=tuple(one for seat in self._desk.seats for one in seat.latest.values()),
-            channels=tuple({**one.to_json(), "message": self._safe(one.message)} for one in channels),
-            n_frames=self._n_frames,
-            n_refused=sum(self._refused.values()),
+            channels=tuple({**one.to_json(), "message": self._safe(one.message)} for one in self._channels()),
             n_late=self._desk.n_late,
-            lag_p50_s=self._lags.at(0.5),
-            lag_p99_s=self._lags.at(0.99),
             memory_bytes=memory_bytes(),
             recording=self._out.recorded(),
             message=self._safe(self._message),
-            last_refusal=self._last_refusal,
             waiting=self._analyst.n_taken - self._analyst.n_out,
+            **self._tally.figures(),
         )
 
-    def _camera_health(self) -> dict[str, CameraHealth]:
-        """In the order of the file; images that no model could use count as refused here."""
-        found = self._cameras.health()
-        order = [*(name for name in self._plan.stream.cameras if name in found), *found]
-        return {
-            name: dataclasses.replace(
-                found[name],
-                n_refused=found[name].n_refused + self._refused[name],
-                message=self._safe(found[name].message),
-            )
-            for name in dict.fromkeys(order)
-        }
-
-    def _result(self) -> WatchResult:
-        failed = [one for one in (*self._out.channels, self._health_written) if one.n_failed]
-        messages = [f"{one.name}: {self._safe(one.message)}" for one in failed]
-        messages += [f"model {one.name}: {one.message}" for one in self._models.values() if one.n_failed]
-        return WatchResult(
-            stream=self._plan.stream.name,
-            seconds=time.monotonic() - self._started_real_s,
-            n_frames=self._n_frames,
-            n_refused=sum(self._refused.values()),
-            n_failed=sum(one.n_failed for one in self._models.values()),
-            n_late=self._desk.n_late,
-            cameras=self._camera_health(),
-            decisions=dict(self._entered),
-            failures={one.name: one.n_failed for one in failed},
-            messages=messages,
-            lag_p50_s=self._lags.at(0.5),
-            lag_p99_s=self._lags.at(0.99),
-        )
+    def _channels(self) -> list[Channel]:
+        return [*self._out.channels, *([self._health_written] if self._health_file is not None else [])]
 
     def _nameless(self, frame: Frame) -> Frame:
         """Without what its address should not tell."""
         return dataclasses.replace(frame, uri=self._safe(frame.uri)) if "://" in frame.uri else frame
 
     def _safe(self, text: str) -> str:
-        return hidden(text, self._secrets)
+        return self._tally.safe(text)

@@ -26,11 +26,13 @@ class Rules:
         self._rules = tuple(rules)
         self._ifs: list[Judge] = [judge(rule.when, groups) for rule in self._rules]
         self._untils = [None if rule.until is None else judge(rule.until, groups) for rule in self._rules]
+        self._names = [rule.name or f"rule {n} ({rule.state})" for n, rule in enumerate(self._rules, 1)]
+        self._states = [str(rule.state) for rule in self._rules]
         self.lasting: int | None = None
 
     def found(self, view: View) -> tuple[int | None, Verdict]:
         """The number of the rule that gives the state, None for the fallback."""
-        until = self._until(view)
+        until = None if self.lasting is None else self._until(view)
         against = []
         for number, holds in enumerate(self._ifs):
             verdict = holds(view)
@@ -43,20 +45,17 @@ class Rules:
 
     def name(self, number: int | None) -> str:
         """What reasons call a rule."""
-        if number is None:
-            return FALLBACK
-        rule = self._rules[number]
-        return rule.name or f"rule {number + 1} ({rule.state})"
+        return FALLBACK if number is None else self._names[number]
 
     def state(self, number: int | None, fallback: str) -> str:
         """The state that a rule gives."""
-        return fallback if number is None else str(self._rules[number].state)
+        return fallback if number is None else self._states[number]
 
     def settled(self, number: int | None, state: str | None) -> None:
         """Take note of the rule that was found and of the state in force after it."""
-        if number is not None and self._untils[number] is not None and self._rules[number].state == state:
+        if number is not None and self._untils[number] is not None and self._states[number] == state:
             self.lasting = number
-        elif self.lasting is not None and self._rules[self.lasting].state != state:
+        elif self.lasting is not None and self._states[self.lasting] != state:
             self.lasting = None
 
     def silences(self) -> list[tuple[str | None, float]]:

@@ -22,23 +22,17 @@ class Stability:
     times: int = 0
     left_s: dict[str, float] = field(default_factory=dict)
 
-    def settle(self, found: str, now_s: float, *, counts: bool = True) -> bool:
+    def settle(self, found: str, now_s: float, *, counts: bool = True, at_once: bool = False) -> bool:
         """Whether the state in force changes to what was found at this instant; what time alone brought does not count
-        among the times in a row."""
+        among the times in a row, and the result of an episode is entered `at_once`."""
         if found == self.state:
             self.rival, self.times = None, 0
             return False
         self.times = (self.times if found == self.rival else 0) + counts
         self.rival = found
-        if self.state is not None and not self._may_enter(found, now_s):
+        if self.state is not None and not at_once and not self._may_enter(found, now_s):
             return False
-        return self.enter(found, now_s)
-
-    def enter(self, found: str, now_s: float) -> bool:
-        """The state comes into force whatever the rules say; whether it is another one than before."""
         self.rival, self.times = None, 0
-        if found == self.state:
-            return False
         if self.state is not None:
             self.left_s[self.state] = now_s
         self.state, self.since_s = found, now_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from tellapart.decision.episodes import Episodes
@@ -44,7 +43,7 @@ class TrackRun:
     ) -> None:
         """`began_s` is when the inputs were switched on; None: with the first image."""
         window = track.window
-        self._track, self._inputs = track, inputs
+        self._track, self._inputs, self._is_item = track, inputs, bool(window.item)
         self._rules, self._stability = Rules(track.rules, groups), Stability(track.stable)
         self._silent = self._rules.silences()
         # Then the next instant need not be looked for with every image.
@@ -67,7 +66,7 @@ class TrackRun:
             self._heard_s[one.input] = at_s
         if self._episodes is not None:
             return began + self._through_episodes(self._episodes, at_s, observations)
-        if self._track.window.item:
+        if self._is_item:
             self._recent, self._rules.lasting = Recent(self._inputs), None
         for one in observations:
             self._recent.add(one)
@@ -158,8 +157,7 @@ class TrackRun:
         number, verdict = self._rules.found(view)
         state = self._rules.state(number, self._track.fallback)
         # What an episode comes to is its result, whatever came out of the one before.
-        enter = self._stability.enter if final else partial(self._stability.settle, counts=counts)
-        changed = enter(state, at_s)
+        changed = self._stability.settle(state, at_s, counts=counts, at_once=final)
         self._rules.settled(number, self._stability.state)
         return self._settled(at_s, state, changed, self._rules.name(number), verdict, images, episode, final)
 

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--camera-fps", type=float, default=10.0)
     parser.add_argument("--sample-fps", type=float, default=2.0)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 360), metavar=("WIDTH", "HEIGHT"))
-    parser.add_argument("--warm-up", type=float, default=30.0, help="seconds before figures count")
+    parser.add_argument("--warm-up", type=float, default=60.0, help="seconds before figures count")
     options = parser.parse_args()
     if missing := what_is_missing():
         sys.exit(f"needs {missing}: see CONTRIBUTING.md")

@@ -42,6 +42,17 @@ def test_a_policy_is_tuned_in_place_with_a_page(files: tuple[Path, Path, Path], 
     assert again.code == 0, again.err
 
 
+def test_a_truth_without_names_belongs_to_the_only_sequence(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    policy, recording, truth = files
+    only = [one for one in recording.read_text(encoding="utf-8").splitlines() if '"day-0"' in one]
+    recording.write_text("\n".join(only), encoding="utf-8")
+    rows = [one[6:] for one in truth.read_text(encoding="utf-8").splitlines() if one.startswith("day-0,")]
+    truth.write_text("\n".join(["start,end,state", *rows]), encoding="utf-8")
+    ran = run("policy", "tune", policy, recording, truth, "--budget", 5, "--gap", 2)
+    assert ran.code == 0, ran.err
+    assert "held out  3 stretches of the single sequence" in ran.out
+
+
 def test_json_holds_everything_that_was_tried(files: tuple[Path, Path, Path]) -> None:
     ran = run("policy", "tune", *files, "--budget", 12, "--false-alarms", "9 per hour", "--only", "rules", "--json")
     assert ran.code == 0, ran.err

@@ -81,6 +81,13 @@ def test_answers_of_predict_get_a_time_an_input_and_an_id(tmp_path: Path) -> Non
     ('{"at": NaN}', "NaN is no figure"),
     ('{"at": 1e999, "input": "i", "id": "x", "classifierResults": [], "predicted": []}', "at is inf"),
     (predicted("x.jpg"), "it has no time, which the lines before it have"),
+    (json.dumps(line(1.0)).replace("0.9", "1" + "0" * 400), "int too large to convert to float"),
+    (line(1.0, predicted={"ok": 1}), "predicted is a list of labels, and at a number"),
+    (line(1.0, unknown="false"), "unknown is true or false, got 'false'"),
+    (line(1.0, view=["top"]), "view is a text, got ['top']"),
+    (line(1.0, trigger=5), "trigger is a text, got 5"),
+    (line(1.0, quality=-1.0), "a quality lies in 0–1, got -1"),
+    (line(1.0, classifierResults=[{"label": "ok", "confidence": 0.9}] * 2), "a label has one confidence, and here one has two"),
 ])  # fmt: skip
 def test_a_bad_line_is_refused_and_the_rest_is_read(tmp_path: Path, bad: Any, why: str) -> None:
     path = written(tmp_path / "r.jsonl", line(0.0), bad, "", line(2.0))
@@ -88,6 +95,20 @@ def test_a_bad_line_is_refused_and_the_rest_is_read(tmp_path: Path, bad: Any, wh
     assert [one.at_s for one in found[""]] == [0.0, 2.0]
     (told,) = found.refusals
     assert told.sentence == f"{path}:2: it is no line of a recording: {why} [bad_row]"
+
+
+@pytest.mark.parametrize("good", [[line(0.0), line(2.0)], [predicted("0.jpg"), predicted("1.jpg")]])
+def test_a_bad_first_line_does_not_refuse_the_others(tmp_path: Path, good: list[Any]) -> None:
+    for bad in ({"nothing": 1}, {"at": 1.0, "sequence": ""}):
+        found = read_recording(written(tmp_path / "r.jsonl", bad, *good))
+        assert found.n_observations == 2
+        assert len(found.refusals) == 1
+
+
+def test_what_is_null_counts_as_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.jsonl", line(0.0, sequence=None, input=None, id=None, view=None))
+    (one,) = read_recording(path)[""]
+    assert (one.input, one.id, one.view) == ("image", "0.jpg", None)
 
 
 def test_the_input_must_be_named_where_the_policy_has_several(tmp_path: Path) -> None:

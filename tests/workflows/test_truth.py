@@ -45,6 +45,8 @@ def test_sequences_and_tracks(tmp_path: Path) -> None:
     ("3", "end is a number of seconds, got None"),
     ("3,inf,ok", "end is a number of seconds, got 'inf'"),
     ("3,4,", "it names no state"),
+    ("3,5,4,5,ok", "it has 5 cells, and there are 3 columns"),
+    pytest.param(f"3,4,{'x' * 200_000}", "it is no line of a table", id="huge"),
     ("1.5,4,ok", "it overlaps line 2 of the same sequence, which lasts until 2"),
 ])  # fmt: skip
 def test_a_bad_row_is_refused_and_the_rest_is_read(tmp_path: Path, row: str, why: str) -> None:
@@ -62,6 +64,31 @@ def test_a_bad_line_of_json_is_refused(tmp_path: Path) -> None:
         "start is a number of seconds, got True",
         "it is not a JSON object",
     ]
+
+
+@pytest.mark.parametrize(("bad", "why"), [
+    ('{"a":' * 100_000, "it is not a JSON object"),
+    ('{"start": 1, "end": 2' + "0" * 400 + ', "state": "ok"}', f"end is a number of seconds, got 2{'0' * 39}"),
+    ('{"start": 1, "end": 2, "state": ["ok"]}', "state is a name, got ['ok']"),
+], ids=["deep", "huge", "list"])  # fmt: skip
+def test_hostile_lines_are_refused(tmp_path: Path, bad: str, why: str) -> None:
+    truth = read_truth(written(tmp_path / "t.jsonl", f'{{"start": 0, "end": 2, "state": "ok"}}\n{bad}\n'))
+    assert truth[""] == (ONE,)
+    assert [one.message for one in truth.refusals] == [why]
+
+
+def test_names_may_be_numbers(tmp_path: Path) -> None:
+    truth = read_truth(written(tmp_path / "t.jsonl", '{"sequence": 0, "start": 0, "end": 2, "state": 1}\n'))
+    assert dict(truth) == {"0": (TrueEpisode(0, 2, "1"),)}
+
+
+def test_a_header_that_is_none_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"lacks the column 'start': .*; found 'start,end,{'x' * 30}'"):
+        read_truth(written(tmp_path / "t.csv", f"start,end,{'x' * 200_000}\n0,1,ok\n"))
+
+
+def test_cells_that_are_empty_do_no_harm(tmp_path: Path) -> None:
+    assert read_truth(written(tmp_path / "t.csv", "start,end,state\n0,2,ok,,\n"))[""] == (ONE,)
 
 
 def test_what_is_no_truth_is_an_error(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def tune_files(
     """
     wanted = aim_of(aim=aim, false_alarms=false_alarms, delay=delay, recall=recall, shift_hours=shift_hours)
     recorded = read_recording(recording, policy=read_policy(policy), fps=fps, inputs=inputs)
-    labelled = read_truth(truth)
+    labelled = read_truth(truth).matching(recorded)
     tuned = tune_policy(
         policy,
         recorded,

@@ -13,6 +13,7 @@ from tellapart.errors import DataError, Reason, SettingsError
 from tellapart.records import Refusal
 from tellapart.records.observation import Observation
 from tellapart.workflows.recorded_inputs import names_of, with_inputs
+from tellapart.workflows.recorded_line import NotAnswered, check, no_number, told
 from tellapart.workflows.text_lines import numbered_lines
 
 _OF_A_STREAM = "observations-*.jsonl"
@@ -134,25 +135,27 @@ class _Reading:
         for number, text in numbered_lines(file):
             try:
                 self._line(text, sequence)
-            except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
-                self._refuse(f"{file}:{number}", Reason.BAD_ROW.value, f"it is no line of a recording: {_told(exc)}")
-            except _NotAnswered as exc:
+            except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as exc:
+                self._refuse(f"{file}:{number}", Reason.BAD_ROW.value, f"it is no line of a recording: {told(exc)}")
+            except NotAnswered as exc:
                 self._refuse(f"{file}:{number}", exc.code, f"the image was refused: {exc}")
 
     def _refuse(self, where: str, code: str, message: str) -> None:
         self.refusals.append(Refusal(where, code, message))
 
     def _line(self, text: str, sequence: str) -> None:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=no_number)
         if not isinstance(value, dict):
             raise ValueError("it is not an object")
         sequence = _sequence_of(value, sequence)
         number = self._number(sequence, value)
         if "refused" in value:
-            raise _NotAnswered(value["refused"])
-        self._check_times(sequence, "at" in value)
+            raise NotAnswered(value["refused"])
+        timed = "at" in value
+        self._check_times(sequence, timed)
         one = Observation.from_json(self._completed(value, number))
-        _check(one, value)
+        check(one, value)
+        self.timed[sequence] = timed  # a line that is refused says nothing about the others
         self.sequences.setdefault(sequence, []).append(one)
 
     def _number(self, sequence: str, value: Mapping[str, Any]) -> int:
@@ -165,16 +168,16 @@ class _Reading:
         return number
 
     def _check_times(self, sequence: str, timed: bool) -> None:
-        if self.timed.setdefault(sequence, timed) != timed:
+        if self.timed.get(sequence, timed) != timed:
             raise ValueError(f"it has {'a' if timed else 'no'} time, which the lines before it have{' not' * timed}")
 
     def _completed(self, value: Mapping[str, Any], number: int) -> dict[str, Any]:
         known = dict(value)
         known.setdefault("at", number / self.fps)
         roi = known.get("roi")
-        if "input" not in known:
+        if known.get("input") is None:
             known["input"] = roi if roi in self.inputs else self._only_input()
-        if "id" not in known:
+        if known.get("id") is None:
             known["id"] = f"{known['uri']} [{roi}]" if roi else known["uri"]
         return known
 
@@ -186,39 +189,8 @@ class _Reading:
 
 def _sequence_of(value: Mapping[str, Any], of_file: str) -> str:
     """The sequence that a line names, else that of its file, else the folder of an image that has no time of its own."""
-    if "sequence" in value:
-        return str(value["sequence"])
+    if value.get("sequence") is not None:
+        return str(value["sequence"]).strip()
     if of_file or "at" in value:
         return of_file
     return PurePath(str(value.get("uri", ""))).parent.name
-
-
-class _NotAnswered(Exception):
-    """The line of an image that the model could not answer: a time passed, and nothing was seen."""
-
-    def __init__(self, refused: Any) -> None:
-        told = refused if isinstance(refused, dict) else {}
-        super().__init__(str(told.get("message", "nobody knows why")))
-        self.code = str(told.get("code", Reason.BAD_ROW.value))
-
-
-def _check(one: Observation, value: Mapping[str, Any]) -> None:
-    if isinstance(value["predicted"], str) or isinstance(value.get("at"), str | bool):
-        raise TypeError("predicted is a list of labels, and at a number")
-    figures = {"at": one.at_s, "oodScore": one.ood_score, "quality": one.quality or 0.0}
-    for name, figure in figures.items():
-        if not math.isfinite(figure):
-            raise ValueError(f"{name} is {figure}")
-    outside = [p for p in one.confidences.values() if not 0 <= p <= 1]
-    if outside:
-        raise ValueError(f"a confidence lies in 0–1, got {outside[0]:g}")
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no figure")
-
-
-def _told(exc: Exception) -> str:
-    if isinstance(exc, json.JSONDecodeError):
-        return f"it is not JSON ({exc.msg} at character {exc.pos + 1})"
-    return f"the key {exc} is missing" if isinstance(exc, KeyError) else str(exc)

@@ -17,7 +17,8 @@ from tellapart.workflows.text_lines import numbered_lines
 
 COLUMNS = ("sequence", "track", "start", "end", "state")
 _NEEDED = ("start", "end", "state")
-_Row = Mapping[str, object] | None
+_Row = Mapping[str, object] | str
+"""Values by column, or what keeps a line from being a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,25 @@ def read_truth(path: str | Path) -> Truth:
 
 
 def _episode(row: _Row) -> tuple[str, TrueEpisode]:
-    if row is None:
-        raise ValueError("it is not a JSON object")
+    if isinstance(row, str):
+        raise ValueError(row)
     start_s, end_s = _seconds(row, "start"), _seconds(row, "end")
     if end_s <= start_s:
         raise ValueError(f"an episode ends after it starts, got start {start_s:g} and end {end_s:g}")
-    state = str(row.get("state") or "").strip()
+    state = _name(row, "state")
     if not state:
         raise ValueError("it names no state")
-    return str(row.get("sequence") or "").strip(), TrueEpisode(
-        start_s, end_s, state, str(row.get("track") or "").strip()
-    )
+    return _name(row, "sequence"), TrueEpisode(start_s, end_s, state, _name(row, "track"))
+
+
+def _name(row: Mapping[str, object], column: str) -> str:
+    """A text or a number, as a recording has it; "" where there is none."""
+    value = row.get(column)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{column} is a name, got {value!r:.40}")
+    return str(value).strip()
 
 
 def _seconds(row: Mapping[str, object], name: str) -> float:
@@ -95,10 +104,10 @@ def _seconds(row: Mapping[str, object], name: str) -> float:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         seconds = math.nan
     if not math.isfinite(seconds):
-        raise ValueError(f"{name} is a number of seconds, got {value!r}")
+        raise ValueError(f"{name} is a number of seconds, got {value!r:.40}")
     return seconds
 
 
@@ -115,15 +124,15 @@ def _json_rows(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, _Row]]:
     for number, text in lines:
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
-        yield number, value if isinstance(value, dict) else None
+        yield number, value if isinstance(value, dict) else "it is not a JSON object"
 
 
 def _csv_rows(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, _Row]]:
     _, header = next(lines)
     delimiter = max(",;\t", key=header.count)
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter))]
+    names = [name.strip().lower() for name in _cells(header, delimiter) or [header[:40]]]
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise DataError(
@@ -132,5 +141,18 @@ def _csv_rows(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[in
             f"of which sequence and track may be left out; found {', '.join(map(repr, names))}",
         )
     for number, text in lines:
-        cells = next(csv.reader([text], delimiter=delimiter))
-        yield number, dict(zip(names, cells, strict=False))
+        cells = _cells(text, delimiter)
+        if cells is None:
+            yield number, "it is no line of a table"
+        elif any(cells[len(names) :]):  # such as a comma for the decimal point in a table of commas
+            yield number, f"it has {len(cells)} cells, and there are {len(names)} columns"
+        else:
+            yield number, dict(zip(names, cells, strict=False))
+
+
+def _cells(text: str, delimiter: str) -> list[str] | None:
+    """Of a line; None where it cannot be read as one, such as with a cell of a megabyte."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter))
+    except csv.Error:
+        return None

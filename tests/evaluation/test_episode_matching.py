@@ -29,6 +29,8 @@ from tellapart.records.episode import TrueEpisode
     # the longest answer counts, of equal ones the last
     ("..bbbbb..", "..aa???..", ["missed ask"], "rest false asked rest", [2, 4]),
     ("..bbbb..", "..aa??..", ["missed ask"], "rest false asked rest", [2, 4]),
+    ("..bbbb..", "..?aa?..", ["missed ask"], "rest asked false asked rest", [2, 3, 5]),
+    (".....bb.", "aaaaa?a.", ["missed ok"], "false asked false rest", [5, 6]),
     # false alarms: where nothing is, before and after
     (".......", "..b.a..", [], "rest false rest false rest", [2, 3, 4, 5]),
     ("......b.", "..b...b.", ["found +0 s 0"], "rest false rest found rest", [2, 3]),

@@ -169,9 +169,10 @@ class _Matching:
         inside = [(i, self._runs[i]) for i in range(first, last)]
         for _, run in inside:
             within_s = max(min(run.end_s, one.end_s) - max(run.begin_s, one.start_s), 0.0)
-            lasted[run.state] = lasted.get(run.state, 0.0) + within_s
+            if within_s > 0:  # put at the end anew: of equals the last one in force counts
+                lasted[run.state] = lasted.pop(run.state, 0.0) + within_s
         longest = max(reversed(lasted), key=lambda state: lasted[state], default=None)
-        if longest is None or lasted[longest] <= 0:
+        if longest is None:
             return "missed", None
         self._answered.update(i for i, run in inside if run.state == longest and run.end_s > one.start_s)
         return ("merged" if longest == one.state else "missed"), longest

@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -118,7 +119,7 @@ def processor_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def report(what: str, runs: list[tuple[tuple[float, ...], tuple[float, ...]]], number: int) -> None:
+def report(what: str, runs: Sequence[tuple[tuple[float, ...], tuple[float, ...]]], number: int) -> None:
     """Medians, and the ratios with their spread; other programs disturb the time of cores less."""
     print(f"\n{what}, {len(runs)} runs in turn\n")
     for which, name in enumerate(("by the clock", "first to last answer", "time of cores")):

@@ -113,7 +113,11 @@ def test_what_cannot_be_meant(tmp_path: Path, old: str, new: str, fault: str) ->
 
 
 @pytest.mark.parametrize(("values", "fault"), [
-    ({}, "policy is missing; name is missing; tracks is missing"),
+    ({}, "policy is missing; name is missing; states is missing; fallback is missing"),
+    ({"policy": 1, "name": "a", "states": {"ok": None}, "fallback": "ok", "windw": {"last": 3}},
+     "there is no 'windw' in a policy; did you mean 'window'?"),
+    ({"policy": 1, "name": "a", "states": {"ok": None}, "fallback": "ok", "xxxx": 1, "yyyy": 2},
+     "outside, stable, costs; there is no 'yyyy' in a policy"),
     ({"policy": 1, "name": "a", "tracks": {}}, "tracks must be a list or section that is not empty, got a section"),
     ({"policy": "1", "name": "a", "states": {"ok": None}, "fallback": "ok"}, "policy must be 1, got '1'"),
     ({"policy": 1, "name": "a", "states": ["ok"], "fallback": "ok"},
@@ -136,6 +140,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match=r"^the policy .*bytes.yaml cannot be read: it is no UTF-8 text$"):
         read_policy(tmp_path / "bytes.yaml")
+    assert refused(tmp_path, "- policy: 1\n") == ["it holds a list, expected lines such as 'policy: 1'"]
     assert refused(tmp_path, "policy: 1\nname: [a\n")[0].startswith("it is not YAML near line")
     assert "line 3: name was given before, in line 2" in refused(tmp_path, "policy: 1\nname: a\nname: b\n")
 

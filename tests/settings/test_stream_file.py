@@ -88,7 +88,9 @@ def test_secrets_are_known_and_kept_out_of_what_is_told(tmp_path: Path) -> None:
 
 def test_all_faults_with_their_lines(tmp_path: Path) -> None:
     text = GOOD.replace("stream: 1", "stream: 2").replace("0.9], policy", "1.9], policy").replace("trigger:", "triger:")
-    text = text.replace("- jsonl: out/decisions.jsonl", "- json: out/decisions.jsonl").replace("inputs: {fr", "input: {fr")
+    text = text.replace("- jsonl: out/decisions.jsonl", "- json: out/decisions.jsonl").replace(
+        "inputs: {fr", "input: {fr"
+    )
     assert refused(tmp_path, text).split("; ") == [
         "line 1: stream must be 1, got 2",
         "line 10: cameras.yard.regions.left.rect[3] must be a number of at most 1, got 1.9",
@@ -132,6 +134,8 @@ def test_all_faults_with_their_lines(tmp_path: Path) -> None:
     ("[0.0, 0.1, 0.5, 0.9]", "[0.0, 0.1, 0.5]", "line 10: cameras.yard.regions.left.rect[3] is missing"),
     ("[0.0, 0.1, 0.5, 0.9]", "[0, 0.1, 0.5, 0.9, 1]",
      "line 10: cameras.yard.regions.left.rect must be a list of at most 4, got a list"),
+    ("rect: [0.0, 0.1, 0.5, 0.9]", "polygon: [[0, 0], [1, 1]]",
+     "line 10: cameras.yard.regions.left.polygon must be a list of at least 3, got a list"),
 ])  # fmt: skip
 def test_what_cannot_be_meant(tmp_path: Path, old: str, new: str, fault: str) -> None:
     assert old in GOOD
@@ -148,6 +152,7 @@ def test_plain_values(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"^the stream file .*gone.yaml cannot be read: No such file or directory$"):
         read_stream(tmp_path / "gone.yaml")
+    assert refused(tmp_path, "- stream: 1\n") == "it holds a list, expected lines such as 'stream: 1'"
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match=r"^the stream file .*bytes.yaml cannot be read: it is no UTF-8 text$"):
         read_stream(tmp_path / "bytes.yaml")

@@ -19,6 +19,7 @@ from tellapart.settings.recipe_faults import shown
 from tellapart.settings.recipe_fields import one_of
 
 Step = int | str
+KNOWN = ", known are "
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,12 @@ class FileFormat:
     def faults_of(self, error: ValidationError, values: Mapping[str, Any], given: Given) -> list[str]:
         """One sentence for each field at fault, with its line where it was written."""
         found: dict[str, None] = {}
-        for entry in error.errors(include_url=False):
-            if entry["type"] == "too_short" and entry["input"]:
+        entries = error.errors(include_url=False)
+        for entry in entries:
+            if entry["type"] == "too_short" and any(_within(other["loc"], entry["loc"]) for other in entries):
                 continue  # what was in it is at fault and told of already
             found.setdefault(self._sentence(self._written(entry["loc"], values), entry, values, given))
-        return list(found)
+        return _once(found)
 
     def told(self, path: tuple[Step, ...]) -> str:
         """A place as people write it: rules[0].if.vote."""
@@ -88,8 +90,17 @@ class FileFormat:
 
     def _unknown(self, path: tuple[Step, ...], values: Any) -> str:
         section, name = path[:-1], str(path[-1])
-        hint = meant(name, self._names(section, values))
+        known = self._names(section, values)
+        if not section and self._is_flat(values):
+            known += self._names(self.unwritten, values)
+        hint = meant(name, known)
         return f"there is no {name!r} in {self.told(section) or self.called}{hint}"
+
+    def _is_flat(self, values: Any) -> bool:
+        """Whether the file leaves the steps out that are not written."""
+        for step in self.unwritten:
+            values = values[step] if _is_in(values, step) else None
+        return bool(self.unwritten) and values is not None
 
     def _names(self, section: tuple[Step, ...], values: Any) -> list[str]:
         """The names that may stand at a place."""
@@ -107,11 +118,26 @@ class FileFormat:
         return kind
 
 
+def _within(place: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
+
+
+def _once(sentences: Iterable[str]) -> list[str]:
+    """Of several sentences that end in the same list of known names, only the first keeps it."""
+    found: list[str] = []
+    lists: set[str] = set()
+    for sentence in sentences:
+        told, comma, known = sentence.partition(KNOWN)
+        found.append(told if known in lists else told + comma + known)
+        lists |= {known} - {""}
+    return found
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that nothing has: the nearest one, or all there are."""
     known = list(known)
     near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f", known are {', '.join(known) or 'none'}"
+    return f"; did you mean {near[0]!r}?" if near else f"{KNOWN}{', '.join(known) or 'none'}"
 
 
 def _bare(kind: Any) -> Any:
@@ -188,6 +214,8 @@ def _expected(entry: Any) -> str:
         return "must be text that is not empty"
     if kind == "string_too_long":
         return f"must be text of at most {context['max_length']} characters"
+    if kind == "too_short" and context["min_length"] > 1:
+        return f"must be a list of at least {context['min_length']}"
     if kind == "too_long":
         return f"must be a list of at most {context['max_length']}"
     return f"must be {_PLAIN.get(kind.split('_')[0], 'something else')}"

@@ -32,7 +32,7 @@ def read_policy(source: str | Path | Mapping[str, Any]) -> Policy:
         SpecError: `bad_policy`, with every fault and its line.
     """
     told = "the policy" if isinstance(source, Mapping) else f"the policy {source}"
-    given = Given(source) if isinstance(source, Mapping) else parse(_text(Path(source)))
+    given = Given(source) if isinstance(source, Mapping) else parse(_text(Path(source)), such_as="policy: 1")
     whole = _with_tracks(given)
     faults = list(whole.faults)
     if not faults:
@@ -75,7 +75,7 @@ def _placed(fault: str, given: Given) -> str:
 def _with_tracks(given: Given) -> Given:
     """A flat policy as one with a single track; places stay where they were written."""
     flat = [name for name in _OF_A_TRACK if name in given.values]
-    if not flat or "tracks" in given.values:
+    if "tracks" in given.values:
         if flat:
             where = given.place((flat[0],))
             place = f"{where}: " if where else ""

@@ -30,8 +30,8 @@ for _kind, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
-def parse(text: str) -> Given:
-    """The sections of a YAML text; what cannot be read is among the faults."""
+def parse(text: str, *, such_as: str = "method: finetune") -> Given:
+    """The sections of a YAML text; what cannot be read is among the faults. `such_as` is a line of such a file."""
     loader = None
     try:
         loader = _Loader(text)  # finds characters that YAML does not allow
@@ -39,7 +39,7 @@ def parse(text: str) -> Given:
         if node is None:
             return Given()
         if not isinstance(node, yaml.MappingNode):
-            return Given.failed(f"it holds {_kind_of(node)}, expected lines such as 'method: finetune'")
+            return Given.failed(f"it holds {_kind_of(node)}, expected lines such as {such_as!r}")
         return _Reading(loader).whole(node)
     except yaml.MarkedYAMLError as exc:
         line = f" near line {exc.problem_mark.line + 1}" if exc.problem_mark else ""

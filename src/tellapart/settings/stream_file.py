@@ -37,7 +37,7 @@ def read_stream(
         SpecError: `bad_stream`, with every fault and its line.
     """
     told = "the stream" if isinstance(source, Mapping) else f"the stream file {source}"
-    given = Given(source) if isinstance(source, Mapping) else parse(_text(Path(source)))
+    given = Given(source) if isinstance(source, Mapping) else parse(_text(Path(source)), such_as="stream: 1")
     known = Environment(os.environ if environment is None else environment)
     values = known.filled(given.values)
     folder = Path(beside or ("." if isinstance(source, Mapping) else Path(source).parent)).absolute()

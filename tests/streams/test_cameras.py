@@ -362,3 +362,5 @@ def test_a_stop_is_no_end_of_a_camera() -> None:
     watched(cameras, lambda frames, _: bool(frames))
     cameras.stop()
     assert states(cameras) == ["connecting", "live"]
+    health = cameras.health()["a"]
+    assert (health.state, health.message, health.n_reconnects) == ("live", "", 0)

@@ -155,7 +155,9 @@ class Camera:
         """A new process; None where the system gives none at the moment."""
         with self._news:
             now_s = self._clock.now_s()
-            self._busy_s, self._heard_s, self._killed = now_s, now_s + _START_LIMIT_S - _SILENT_LIMIT_S, ""
+            started_s = now_s + _START_LIMIT_S  # by then; a machine that is busy takes its time to start a process
+            self._heard_s, self._killed = started_s - _SILENT_LIMIT_S, ""
+            self._busy_s = max(now_s, started_s - self._order.hangs_after_s)
             try:
                 child = self._child = Child(self._order.order)
             except OSError as exc:
@@ -193,15 +195,16 @@ class Camera:
             child.kill()  # its pipe is closed; it hangs in the system, and another one would hang there as well
         with self._news:
             ended = self._report["phase"] == "ended"
-            self._tally.process_ended(lost=not ended)
+            lost = not ended and not self._stopped.is_set()  # one that was told to hang up is no fault of the camera
+            self._tally.process_ended(lost=lost)
             self._child = None
             child.close()
-            if not ended:
+            if lost:
                 why = self._killed or f"the capturing process ended (exit code {code})"
                 message = why if self._report["phase"] != "waiting" else self._report["message"] or why
                 self._report = self._report | {"phase": "waiting", "message": message}
             self._news.notify_all()
-        return ended or self._stopped.is_set()
+        return not lost
 
     def _state_at(self, now_s: float) -> CameraState:
         phase = self._report["phase"]

@@ -48,7 +48,7 @@ def test_a_row_for_each_camera_and_each_further_decision() -> None:
         "dock  running  1 h 06  12,345 images, 12 refused, lag 0.08, p99 0.21 s, 256 MiB",
         "camera  state       fps   last   drop  decision         since  why",
         "yard    live        2.0  0.3 s      0  occupied  left    1:11  3 of 5",
-        "                                       ask  gate        3.2 s  no rule holds; t…",
+        "                                       ask       gate   3.2 s  no rule holds; t…",
         "belt    gone        0.0   21 s  1,234  yes  scratch    2 h 30  the answer is 's…",
         "office  connecting  0.0             0",
         "                                       clear  both       3:20  fine",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -74,8 +75,9 @@ def _add(table: Table, cells: Sequence[Text], decisions: Sequence[Decision], now
     """A row with the camera's cells and the first decision, and one for each further decision."""
     if not decisions:
         table.add_row(*cells)
+    widest = max((cell_len(plain(one.state)) for one in decisions), default=0)
     for number, one in enumerate(decisions):
-        table.add_row(*(_NOTHING if number else cells), *_decision(one, now_s, cells[0].plain))
+        table.add_row(*(_NOTHING if number else cells), *_decision(one, now_s, cells[0].plain, widest))
 
 
 def _camera(one: CameraHealth, now_s: float) -> list[Text]:
@@ -89,13 +91,14 @@ def _camera(one: CameraHealth, now_s: float) -> list[Text]:
     ]
 
 
-def _decision(one: Decision, now_s: float, camera: str) -> list[Text]:
-    """The state first: it must be read where a row is cut."""
+def _decision(one: Decision, now_s: float, camera: str, widest: int = 0) -> list[Text]:
+    """The state first: it must be read where a row is cut. What it is about stands behind the widest state."""
     about = one.subject.partition("/")[2] if camera else one.subject
     about = " ".join(part for part in (about, "" if one.track == "state" else one.track) if part)
     text = Text(plain(one.state), "bold")
     if about:
-        text.append(f"  {plain(about)}", "not bold dim")
+        gap = " " * (2 + max(0, widest - text.cell_len))
+        text.append(f"{gap}{plain(about)}", "not bold dim")
     return [text, Text(span(max(0.0, now_s - one.since_s))), Text(plain(one.because))]
 
 

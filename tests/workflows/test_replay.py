@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,6 +141,53 @@ def test_every_run_begins_with_an_empty_memory(tmp_path: Path) -> None:
     result = replay(of, tmp_path / "line.watch")
     assert [ids(run.decisions) for run in result.runs] == [first, second]
     assert result.is_same
+
+
+def later(shown: list[Frame], by_s: float) -> list[Frame]:
+    """The same frames at other times."""
+    return [Frame(one.camera, one.number, one.at_s + by_s, one.image) for one in shown]
+
+
+def test_runs_whose_times_overlap_are_told_apart(tmp_path: Path) -> None:
+    """Videos are looked at faster than time goes by, and clocks are put back between two runs."""
+    of = of_two_cameras(tmp_path)
+    decided = [lived(of, later(SCENE, by_s)) for by_s in (0.0, 2.25, -4.5)]
+    result = replay(of, tmp_path / "line.watch", predictions=True)
+    assert [ids(one.decisions) for one in result.runs] == decided
+    assert [ids(one.lived) for one in result.runs] == decided
+    assert result.is_same
+    runs = tmp_path / "line.watch/recording/runs.jsonl"
+    runs.write_text("".join(line for line in runs.read_text().splitlines(keepends=True) if "began" in line))
+    killed = replay(of, tmp_path / "line.watch", predictions=True).runs
+    assert [one.result.n_frames for one in killed] == [len(SCENE)] * 3
+    assert all(not one.new for one in killed)
+
+
+def test_hours_after_the_end_of_a_run_are_its_own_where_they_say_so(tmp_path: Path) -> None:
+    """A run over a video ends before the last image was taken: it is looked at as if it were filmed now."""
+    of = of_two_cameras(tmp_path)
+    shown = [*SCENE, *later(SCENE, 7200.0)]
+    live = lived(of, shown)
+    runs = tmp_path / "line.watch/recording/runs.jsonl"
+    began, ended = runs.read_text().splitlines()
+    runs.write_text(f"{began}\n{json.dumps(json.loads(ended) | {'ended': SCENE[-1].at_s})}\n")
+    run = replay(of, tmp_path / "line.watch").runs[0]
+    assert run.result.n_frames == len(shown)
+    assert ids(run.decisions) == live
+
+
+@pytest.mark.parametrize("damage", ["decisions", "cameras"])
+@pytest.mark.parametrize("line", ["no JSON", '{"run": "RUN", "at": "never"}', '{"run": "RUN", "at": null}'])
+def test_a_damaged_journal_is_told(damage: str, line: str, tmp_path: Path) -> None:
+    of = of_two_cameras(tmp_path)
+    lived(of, SCENE[:4])
+    name = json.loads((tmp_path / "line.watch/recording/runs.jsonl").read_text().splitlines()[0])["run"]
+    with next((tmp_path / "line.watch/decisions").glob(f"{damage}-*.jsonl")).open("a") as journal:
+        journal.write(line.replace("RUN", name) + "\n")
+    with pytest.raises(DataError) as caught:
+        replay(of, tmp_path / "line.watch", predictions=True)
+    assert caught.value.reason is Reason.RECORDING_DAMAGED
+    assert f"{damage}-2023-11-14.jsonl" in str(caught.value)
 
 
 def test_images_around_changes_alone_are_told_and_answers_decide_all_the_same(tmp_path: Path) -> None:

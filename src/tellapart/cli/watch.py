@@ -135,7 +135,8 @@ def _printer(as_json: bool, everything: bool) -> Callable[[Event], None]:
         one = event.decision
         if one is not None and not (everything or one.changed or one.final):
             return
-        print(one_line(_value(event)) if as_json else _line(event), flush=True)
+        line = one_line(_value(event)) if as_json else _line(event)
+        print(f"{line}\n", end="", flush=True)  # in one piece: sinks write to the standard output as well
 
     return show
 

@@ -57,13 +57,13 @@ class Journal:
     Holds the stream's folder for itself as long as it is open; the system lets go of it however the process ends.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Make the folder where it is missing, and take it.
+    def __init__(self, folder: Path, *, run: str | None = None) -> None:
+        """Make the folder where it is missing, and take it. `run` stands in each line: times of two runs may overlap.
 
         Raises:
             StreamError: `stream_in_use` while another process has it, `sink_failed` where it cannot be written.
         """
-        self._folder = folder
+        self._folder, self._run = folder, {} if run is None else {"run": run}
         self._files: dict[Path, LineFile] = {}
         self._last: dict[tuple[str, str], dict[str, Any]] = {}
         self._held = ExitStack()
@@ -111,7 +111,8 @@ class Journal:
         if not (decision.changed or decision.final):
             return
         track = (decision.subject, decision.track)
-        line = decision.to_json() | {"was": self._last.get(track), "images": [one.to_json() for one in behind]}
+        line = decision.to_json() | self._run
+        line |= {"was": self._last.get(track), "images": [one.to_json() for one in behind]}
         # Whatever becomes of the line, this is what held.
         self._last[track] = {"decisionId": decision.id, "state": decision.state, "since": line["since"]}
         self._add(journal_file(self._folder, decision.at_s), line)
@@ -122,7 +123,7 @@ class Journal:
         Raises:
             StreamError: `sink_failed`.
         """
-        self._add(cameras_file(self._folder, change.at_s), change.to_json())
+        self._add(cameras_file(self._folder, change.at_s), change.to_json() | self._run)
 
     def close(self) -> None:
         """Let go of the files and the folder; may be called twice."""

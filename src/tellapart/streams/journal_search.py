@@ -41,8 +41,9 @@ def find(folder: Path, prefix: str) -> list[Entry]:
 
 
 def around(entry: Entry, *, n_bytes: int = 1_000_000) -> list[dict[str, Any]]:
-    """Entries of the same subject and track from the same file near `entry`, itself among them, in order."""
-    subject, track = entry.value["subject"], entry.value["track"]
+    """Entries of the same subject, track and run from the same file near `entry`, itself among them, in order."""
+    same = _row_of(entry.value)
+    subject = entry.value["subject"]
     start = max(0, entry.offset - n_bytes)
     with entry.file.open("rb") as file:
         file.seek(start)
@@ -53,7 +54,7 @@ def around(entry: Entry, *, n_bytes: int = 1_000_000) -> list[dict[str, Any]]:
     for line in lines:
         if needle in line:
             value = _value(line)
-            if value is not None and (value.get("subject"), value.get("track")) == (subject, track):
+            if value is not None and _row_of(value) == same:
                 near.append(value)
     return near
 
@@ -61,6 +62,10 @@ def around(entry: Entry, *, n_bytes: int = 1_000_000) -> list[dict[str, Any]]:
 def journal_files(folder: Path) -> list[Path]:
     """Of all days, in order."""
     return sorted((folder / DECISIONS).glob("decisions-*.jsonl"))
+
+
+def _row_of(value: dict[str, Any]) -> tuple[Any, ...]:
+    return value.get("subject"), value.get("track"), value.get("run")
 
 
 def _in_file(path: Path, needle: bytes) -> Iterator[Entry]:

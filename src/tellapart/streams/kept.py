@@ -5,7 +5,6 @@ A failed disk is counted and told, never raised: a stream goes on without its me
 
 from __future__ import annotations
 
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -44,13 +43,13 @@ class KeptFiles:
 
     idle_s = _GATHER_S
 
-    def __init__(self, recording: Path, settings: Any) -> None:
+    def __init__(self, recording: Path, settings: Any, run: str) -> None:
         self._folder, self._png = recording, settings.format == "png"
         self._retention = Retention(recording, settings.keep_days, settings.keep_gb)
         self._files: OrderedDict[Path, LineFile] = OrderedDict()
         self._gathered: dict[Path, list[bytes]] = {}
         self._flushed_s = time.monotonic()
-        self.run = f"{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
+        self.run = run
         self.counts: dict[str, Any] = {
             "n_observations": 0,
             "n_frames": 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +12,11 @@ from urllib.parse import quote
 DECISIONS, POLICIES, RECORDING, FRAMES, RUNS = "decisions", "policies", "recording", "frames", "runs.jsonl"
 LOCK = ".in-use"
 FRAMES_INDEX = "frames.jsonl"
+
+
+def new_run() -> str:
+    """Names a run of `watch`: the journal and the recording say it with each line."""
+    return f"{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
 
 
 def day_of(at_s: float) -> str:

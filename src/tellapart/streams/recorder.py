@@ -18,7 +18,7 @@ from tellapart.records.decision import Decision
 from tellapart.streams.event import Seen
 from tellapart.streams.frame import Frame
 from tellapart.streams.journal import Behind
-from tellapart.streams.layout import RECORDING
+from tellapart.streams.layout import RECORDING, new_run
 from tellapart.streams.ring import Held, Ring
 from tellapart.streams.writer import Writer
 
@@ -62,18 +62,19 @@ class Recorder:
         *,
         cameras: Mapping[str, Sequence[str]] | None = None,
         reach_s: float = 0.0,
+        run: str | None = None,
     ) -> None:
         """`settings` is `Stream.record`; None writes nothing and remembers for `evidence` and `behind` alone.
 
         `folder` is the stream's. `cameras` names the cameras of a decision's subject where these are several (without an entry:
         what stands before "/"). `reach_s` is the longest window of any policy in seconds, as far as it has one: images are
-        held in memory for as long.
+        held in memory for as long. `run` names the run; the journal says the same.
         """
         self._settings, self._cameras = settings, dict(cameras or {})
         half = (settings.buffer_mb if settings else MEMORY_MB) * 1e6 / 2
         before_s = settings.before_s if settings else 0.0
         self._ring = Ring(max(before_s, reach_s, LEAST_MEMORY_S), int(half))
-        self._writer = Writer(folder / RECORDING, settings, int(half)) if settings else None
+        self._writer = Writer(folder / RECORDING, settings, int(half), run or new_run()) if settings else None
         self._keep_until_s: dict[str, float] = {}
 
     def __enter__(self) -> Recorder:

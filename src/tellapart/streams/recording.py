@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
 
 from tellapart.errors import DataError, ImageError, Reason
 from tellapart.image.decode import decode
+from tellapart.records.decision import Decision
 from tellapart.records.observation import Observation
 from tellapart.records.roi import Roi
 from tellapart.streams.event import Seen
 from tellapart.streams.frame import Frame
 from tellapart.streams.health import CameraChange
-from tellapart.streams.journal_search import Entry, find
-from tellapart.streams.layout import DECISIONS, FRAMES, FRAMES_INDEX, RECORDING, RUNS, hour_of
+from tellapart.streams.journal_run import journal_of_run
+from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RECORDING, RUNS, hour_of
+from tellapart.streams.run_lines import RecordedRun, lines_of
 
 EXACT_KINDS = ("file", "png")
 _PREFIX = "observations-"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
-    """From one start of `watch` to its end: policies began with an empty memory. `ended_s` is None after a kill."""
-
-    id: str
-    began_s: float
-    ended_s: float | None
-    next_s: float = math.inf
-
-    @property
-    def last_s(self) -> float:
-        """The last instant that may belong to it: of a killed run, the one before the next run began, inf without one."""
-        if self.ended_s is not None:
-            return self.ended_s
-        return math.nextafter(self.next_s, -math.inf) if math.isfinite(self.next_s) else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +63,7 @@ class Recording:
         """
         began: dict[str, float] = {}
         ended: dict[str, float] = {}
-        for line in _lines(self.folder / RUNS):
+        for line in lines_of(self.folder / RUNS):
             for of, key in ((began, "began"), (ended, "ended")):
                 if key in line:
                     of[str(line["run"])] = float(line[key])
@@ -140,33 +124,43 @@ class Recording:
         return Kept(len(seen), len(seen - there), n_inexact)
 
     def camera_changes(self, run: RecordedRun) -> list[CameraChange]:
-        """What became of cameras during a run, as far as the journal beside the recording tells."""
-        changes = []
-        for file in sorted((self.stream_folder / DECISIONS).glob("cameras-*.jsonl")):
-            for row in _lines(file):
-                if run.began_s <= float(row["at"]) <= run.last_s:
-                    of = row["camera"], float(row["at"]), row["state"], row["was"], row.get("message", "")
-                    changes.append(CameraChange(*of))
+        """What became of cameras during a run, as far as the journal beside the recording tells.
+
+        Raises:
+            DataError: `recording_damaged`.
+        """
+        changes = journal_of_run(self.stream_folder, "cameras", run, _camera_change)
         return sorted(changes, key=lambda one: one.at_s)
 
-    def find(self, decision_id: str) -> list[Entry]:
-        """Entries of the journal beside the recording, by the beginning of an id."""
-        return find(self.stream_folder, decision_id)
+    def decisions(self, run: RecordedRun) -> list[Decision]:
+        """Changes and ends of episodes that the journal beside the recording has of a run, in its order.
+
+        Raises:
+            DataError: `recording_damaged`.
+        """
+        return journal_of_run(self.stream_folder, "decisions", run, Decision.from_json)
 
     def _hours(self, run: RecordedRun) -> list[str]:
         of_lines = {path.stem[len(_PREFIX) :] for path in self.folder.glob(f"{_PREFIX}*.jsonl")}
         of_frames = {path.name for path in (self.folder / FRAMES).glob("*") if path.is_dir()}
-        # The first image that was looked at need not be the oldest one; what is younger than the end is another run's.
+        # The first image that was looked at need not be the oldest one; videos may be ahead of the end of their run.
         first = hour_of(run.began_s - 3600)
         last = hour_of(run.last_s) if math.isfinite(run.last_s) else "9"
-        return sorted(hour for hour in of_lines | of_frames if first <= hour <= last)
+        hours = sorted(hour for hour in of_lines | of_frames if hour >= first)
+        return list(takewhile(lambda hour: hour <= last or self._mentions(hour, run), hours))
+
+    def _mentions(self, hour: str, run: RecordedRun) -> bool:
+        """Whether an hour has lines of a run, which is sooner found than read."""
+        needle = f'"{run.id}"'.encode()
+        files = (self.folder / f"{_PREFIX}{hour}.jsonl", self.folder / FRAMES / hour / FRAMES_INDEX)
+        return any(file.exists() and needle in file.read_bytes() for file in files)
 
     def _rows(self, path: Path, run: RecordedRun) -> list[dict[str, Any]]:
-        return [row for row in _lines(path) if row.get("frame", {}).get("run") == run.id] if path.exists() else []
+        return [row for row in lines_of(path) if row.get("frame", {}).get("run") == run.id] if path.exists() else []
 
     def _frame_rows(self, hour: str, run: RecordedRun) -> list[dict[str, Any]]:
         path = self.folder / FRAMES / hour / FRAMES_INDEX
-        rows = {row["file"]: row for row in _lines(path) if row["run"] == run.id} if path.exists() else {}
+        rows = {row["file"]: row for row in lines_of(path) if row["run"] == run.id} if path.exists() else {}
         return sorted(rows.values(), key=lambda row: (row["at"], row["camera"], row["number"]))
 
     def _frame(self, row: dict[str, Any], path: Path) -> Frame | None:
@@ -186,6 +180,10 @@ class Recording:
         return Frame(str(row["camera"]), int(row["number"]), at_s, image, str(row["uri"]), trigger)
 
 
+def _camera_change(row: dict[str, Any]) -> CameraChange:
+    return CameraChange(row["camera"], float(row["at"]), row["state"], row["was"], row.get("message", ""))
+
+
 def _answer(row: dict[str, Any]) -> tuple[Frame, Seen]:
     place = row.pop("frame")
     seen = Observation.from_json(row)
@@ -195,27 +193,3 @@ def _answer(row: dict[str, Any]) -> tuple[Frame, Seen]:
 
 def _order(frame: Frame) -> tuple[float, str, int]:
     return frame.at_s, frame.camera, frame.number
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise DataError(Reason.RECORDING_DAMAGED, f"{path} cannot be read: {exc.strerror or exc}") from exc
-    *lines, _torn = data.split(b"\n")
-    del data
-    for number, line in enumerate(lines, 1):
-        yield _value(line, path, number)
-
-
-def _value(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise DataError(
-            Reason.RECORDING_DAMAGED,
-            f"{path}, line {number}: this is no line of a recording; remove the line, and what it told is left out",
-        )
-    return value

@@ -34,8 +34,8 @@ class _Work:
 class Writer:
     """Work is done in the order in which it came. `max_bytes` of images may wait, and 100,000 lines."""
 
-    def __init__(self, recording: Path, settings: Any, max_bytes: int) -> None:
-        self._files = KeptFiles(recording, settings)
+    def __init__(self, recording: Path, settings: Any, max_bytes: int, run: str) -> None:
+        self._files = KeptFiles(recording, settings, run)
         self._max_bytes, self._n_bytes, self._n_lines, self._n_dropped = max_bytes, 0, 0, 0
         self._work: deque[_Work] = deque()
         self._changed = threading.Condition()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ from tellapart.settings.stream import Stream
 from tellapart.settings.stream_file import read_stream
 from tellapart.streams.event import Event, Seen
 from tellapart.streams.frame import Frame
-from tellapart.streams.journal_search import journal_files
 from tellapart.streams.memory import MemoryCameras
-from tellapart.streams.recording import Kept, RecordedRun, Recording
+from tellapart.streams.recording import Kept, Recording
+from tellapart.streams.run_lines import RecordedRun
 from tellapart.workflows.replay_result import ReplayResult, RunReplayed
 from tellapart.workflows.replay_stream import with_policies_of
 from tellapart.workflows.watch.analyst import Answered, Looker
@@ -107,7 +106,6 @@ class _Replay:
     view: View | None
     workers: int
     decisions: list[Decision] = field(default_factory=list)
-    first_s: float = math.inf
 
     def with_model(self, look: Looker, until: Callable[[], bool] | None) -> RunReplayed:
         """The models look at the images again."""
@@ -147,7 +145,6 @@ class _Replay:
 
     def _known(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            self.first_s = min(self.first_s, frame.at_s)
             if frame.camera not in self.plan.looks:
                 raise SpecError(
                     Reason.BAD_STREAM,
@@ -164,19 +161,4 @@ class _Replay:
 
     def _lived(self) -> tuple[Decision, ...]:
         """What was decided live during the run."""
-        # Files in a folder may be older than the first one that was looked at.
-        first_s = min(self.first_s, self.run.began_s) - 1e-6  # journals write microseconds
-        return tuple(decisions_of(self.source.stream_folder, first_s, self.run.last_s))
-
-
-def decisions_of(folder: Path, first_s: float, last_s: float) -> list[Decision]:
-    """Changes and ends of episodes that the journal of a stream's folder has of a time, in its order."""
-    found = []
-    for file in journal_files(folder):
-        with file.open("rb") as lines:
-            for line in lines:
-                if line.endswith(b"\n"):
-                    decision = Decision.from_json(json.loads(line))
-                    if first_s <= decision.at_s <= last_s:
-                        found.append(decision)
-    return found
+        return tuple(self.source.decisions(self.run))

@@ -7,7 +7,8 @@ from typing import Any
 
 from tellapart.records.decision import Decision
 from tellapart.streams.layout import instant
-from tellapart.streams.recording import Kept, RecordedRun
+from tellapart.streams.recording import Kept
+from tellapart.streams.run_lines import RecordedRun
 from tellapart.workflows.watch.result import WatchResult
 
 

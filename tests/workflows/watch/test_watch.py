@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -203,13 +204,20 @@ class Failing:
 def test_a_sink_that_fails_is_counted_and_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = Failing()
     monkeypatch.setattr("tellapart.workflows.watch.outgoing.open_sinks", lambda *_: (sink,))
-    result, changes = watched(stream(tmp_path), frames(["blue", "red", "green", "blue"]), at_once=1)
+    of = stream(tmp_path, sinks=[{"jsonl": "events.jsonl"}])
+    result, changes = watched(of, frames(["blue", "red", "green", "blue"]), at_once=1)
     assert len(changes) == 4
     assert result.failures == {"full disk": 2}
     assert result.messages == ["full disk: no space left on the device"]
     assert sink.taken == ["blue", "blue"]
     told = next(one for one in health(tmp_path)["outputs"] if one["name"] == "full disk")
-    assert told == {"name": "full disk", "failing": False, "failed": 2, "message": "no space left on the device"}
+    assert told == {
+        "name": "full disk",
+        "failing": False,
+        "failed": 2,
+        "message": "no space left on the device",
+        "waiting": 0,
+    }
 
 
 def test_a_model_that_fails_on_an_image_is_told_and_spoils_no_other(
@@ -267,6 +275,25 @@ def test_it_stops_when_asked_and_closes_episodes(tmp_path: Path) -> None:
     assert [(one.state, one.episode) for one in finals] == [("red", 1)]
     assert health(tmp_path)["state"] == "stopped"
     assert threading.active_count() == before
+
+
+class Sluggish(MemoryCameras):
+    """Takes its time before it has anything."""
+
+    calls = 0
+
+    def wait(self, timeout_s: float) -> list[Frame]:
+        self.calls += 1
+        if self.calls < 6:
+            time.sleep(0.1)
+            return []
+        return super().wait(timeout_s)
+
+
+def test_a_camera_that_is_still_connecting_is_not_idle(tmp_path: Path) -> None:
+    of = stream(tmp_path)
+    result = watch(of, cameras=Sluggish(frames(["blue", "red"]), names=of.cameras), idle_s=0.2, keep=False)
+    assert result.n_frames == 2
 
 
 def test_a_listener_that_fails_ends_it_in_good_order(tmp_path: Path) -> None:

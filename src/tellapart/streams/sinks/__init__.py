@@ -1,11 +1,11 @@
 """Where events go. To add a kind: a class with the methods of `streams.protocol.Sink`, an entry in `_KINDS`, the settings
 in `settings.stream`, and `tests/contracts/test_sinks.py` runs over it.
 
-What is fit for a webhook, a queue (MQTT) or a database as well: `emit` is called from one thread, one event after the
-other, and says by `StreamError` that it could not pass an event on; the stream goes on. A sink that talks to a network
-takes the event into a bounded queue of its own and sends from a thread of its own, for `emit` must not wait for it;
-`close` has five seconds for what is left. `cloudevents.envelope` makes what such a sink sends; its `id` and `source` let a
-receiver drop what came twice.
+What is fit for a webhook, a queue (MQTT) or a database as well: `emit` is called from a thread of the sink's own, one event
+after the other, may take its time, and says by `StreamError` that it could not pass an event on; the stream goes on. What
+comes faster than it takes waits in a bounded queue, is dropped and counted (`workflows.watch.sending`); at the end all
+sinks together have five seconds for what is left. `cloudevents.envelope` makes what such a sink sends; its `id` and `source`
+let a receiver drop what came twice.
 """
 
 from __future__ import annotations

@@ -1,49 +1,37 @@
-"""Where decisions go: recording, journal, sinks and whoever listens. What fails is counted, told, and tried again."""
+"""Where decisions go: recording, journal, sinks and whoever listens. What fails is counted, told, and tried again.
+
+The journal is written at once: it must have a decision before anything else tells it. All the others have threads of their own.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tellapart.records.decision import Decision
 from tellapart.settings.policy_file import identity
+from tellapart.settings.stream import sink_kind
 from tellapart.streams.event import Event
 from tellapart.streams.health import CameraChange
 from tellapart.streams.journal import Journal
+from tellapart.streams.layout import new_run
+from tellapart.streams.protocol import Sink
 from tellapart.streams.recorder import Recorder
 from tellapart.streams.sinks import open_sinks
 from tellapart.workflows.watch.analyst import Answered
+from tellapart.workflows.watch.channel import Channel
 from tellapart.workflows.watch.plan import Plan, Ruling
+from tellapart.workflows.watch.sending import Sending
 
 Listener = Callable[[Event], None]
 
 
-@dataclass(slots=True)
-class Channel:
-    """One place that things go to, with what became of it. `is_failing` is about the last attempt."""
-
-    name: str
-    n_failed: int = 0
-    is_failing: bool = False
-    message: str = ""
-
-    def attempt(self, action: Callable[..., object], *values: Any) -> None:
-        """Do it; whatever goes wrong is counted, and nothing is raised."""
-        try:
-            action(*values)
-        except Exception as error:  # noqa: BLE001  no sink may end a stream
-            self.n_failed += 1
-            self.is_failing, self.message = True, str(error) or type(error).__name__
-        else:
-            self.is_failing = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"name": self.name, "failing": self.is_failing, "failed": self.n_failed, "message": self.message}
+CLOSE_S = 5.0
+"""How long sinks may take together to write what waits, at the end."""
 
 
 class Outgoing:
@@ -60,15 +48,16 @@ class Outgoing:
         folder = Path(plan.stream.folder or f"{plan.stream.name}.watch")
         self._journal: Journal | None = None
         self._recorder: Recorder | None = None
-        self._sinks: tuple[Any, ...] = ()
-        if keep:
-            self._sinks = open_sinks(plan.stream.sinks, plan.stream.name, folder)
-            self._journal = Journal(folder)
-            self._recorder = Recorder(
-                folder, plan.stream.record, cameras=_cameras_of(plan.rulings), reach_s=reach_s(plan)
-            )
+        self._sending: list[Sending] = []
         self._keeping, self._writing = Channel("recording"), Channel("journal")
-        self._sending = [Channel(sink.name) for sink in self._sinks]
+        if keep:
+            run = new_run()
+            sinks = open_sinks(plan.stream.sinks, plan.stream.name, folder)
+            self._journal = Journal(folder, run=run)
+            self._recorder = Recorder(
+                folder, plan.stream.record, cameras=_cameras_of(plan.rulings), reach_s=reach_s(plan), run=run
+            )
+            self._sending = [_sending(sink, one) for sink, one in zip(sinks, plan.stream.sinks, strict=True)]
         for ruling in plan.rulings:
             self._keep_policy(ruling)
 
@@ -76,7 +65,7 @@ class Outgoing:
     def channels(self) -> Sequence[Channel]:
         """Everything that may fail."""
         kept = [self._keeping, self._writing] if self._journal is not None else []
-        return (*kept, *self._sending)
+        return (*kept, *(one.channel() for one in self._sending))
 
     def recorded(self) -> dict[str, Any] | None:
         """What the recorder counts; None where nothing is recorded."""
@@ -93,7 +82,7 @@ class Outgoing:
         if recorder is not None and self._journal is not None and (decision.changed or decision.final):
             self._keeping.attempt(recorder.decided, decision)
             self._writing.attempt(self._journal.decided, decision, recorder.behind(decision))
-        if self._sinks or self._listener:
+        if self._sending or self._listener:
             evidence = (lambda: recorder.evidence(decision)) if recorder is not None else tuple
             self._send(Event(self._name, decision.at_s, decision=decision, evidence=evidence))
 
@@ -115,16 +104,19 @@ class Outgoing:
 
     def close(self) -> None:
         """Write what waits, and let go of everything; may be called twice."""
-        for channel, sink in zip(self._sending, self._sinks, strict=True):
-            _closed(channel, sink.close)
+        until_s = time.monotonic() + CLOSE_S
+        for one in self._sending:
+            one.end()
+        for one in self._sending:
+            one.wait(max(0.0, until_s - time.monotonic()))
         if self._recorder is not None:
             _closed(self._keeping, self._recorder.close)
         if self._journal is not None:
             _closed(self._writing, self._journal.close)
 
     def _send(self, event: Event) -> None:
-        for channel, sink in zip(self._sending, self._sinks, strict=True):
-            channel.attempt(sink.emit, event)
+        for one in self._sending:
+            one.put(event)
         if self._listener is not None:
             self._listener(event)
 
@@ -143,6 +135,10 @@ def reach_s(plan: Plan) -> float:
     """The longest window in seconds of any policy: so far back decisions look."""
     windows = [track.window for ruling in plan.rulings for track in ruling.policy.tracks.values()]
     return max((window.seconds for window in windows if window.seconds), default=0.0)
+
+
+def _sending(sink: Sink, settings: Any) -> Sending:
+    return Sending(sink, emit=settings.emit, images=sink_kind(settings) == "evidence")
 
 
 def _closed(channel: Channel, close: Callable[[], None]) -> None:

@@ -21,10 +21,11 @@ from tellapart.streams.frame import Frame
 from tellapart.streams.memory import MemoryCameras
 from tellapart.streams.protocol import CameraSet
 from tellapart.workflows.watch.analyst import Analyst, Answered, Looker
+from tellapart.workflows.watch.channel import Channel
 from tellapart.workflows.watch.desk import Backlogs, Desk, Moment
 from tellapart.workflows.watch.health import State, StreamHealth, memory_bytes
 from tellapart.workflows.watch.health_file import HealthFile
-from tellapart.workflows.watch.outgoing import Channel, Outgoing
+from tellapart.workflows.watch.outgoing import Outgoing
 from tellapart.workflows.watch.plan import Plan
 from tellapart.workflows.watch.result import WatchResult
 from tellapart.workflows.watch.tally import Tally
@@ -97,9 +98,14 @@ class Run:
 
     def _is_over(self, for_s: float, idle_s: float) -> bool:
         now_s = time.monotonic()
+        if now_s - self._heard_real_s >= idle_s and self._is_connecting():
+            self._heard_real_s = now_s  # who has not begun is not idle, however slow the machine is
         if now_s - self._started_real_s >= for_s or now_s - self._heard_real_s >= idle_s:
             return True
         return self._cameras.ended and self._analyst.n_out == self._analyst.n_taken
+
+    def _is_connecting(self) -> bool:
+        return any(one.state == "connecting" for one in self._cameras.health().values())
 
     def _turn(self) -> None:
         ended = self._cameras.ended

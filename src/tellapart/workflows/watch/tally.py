@@ -12,8 +12,8 @@ from tellapart.records.decision import Decision
 from tellapart.settings.stream_secrets import hidden
 from tellapart.streams.health import CameraHealth
 from tellapart.workflows.watch.analyst import Answered
+from tellapart.workflows.watch.channel import Channel
 from tellapart.workflows.watch.health import Lags, ModelHealth
-from tellapart.workflows.watch.outgoing import Channel
 from tellapart.workflows.watch.plan import Plan
 from tellapart.workflows.watch.result import WatchResult
 

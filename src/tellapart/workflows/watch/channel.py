@@ -1,0 +1,37 @@
+"""One place that things go to, with what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class Channel:
+    """`is_failing` is about the last attempt; `n_waiting` are events that it has not come to yet."""
+
+    name: str
+    n_failed: int = 0
+    is_failing: bool = False
+    message: str = ""
+    n_waiting: int = 0
+
+    def attempt(self, action: Callable[..., object], *values: Any) -> None:
+        """Do it; whatever goes wrong is counted, and nothing is raised."""
+        try:
+            action(*values)
+        except Exception as error:  # noqa: BLE001  no sink may end a stream
+            self.failed(str(error) or type(error).__name__)
+        else:
+            self.is_failing = False
+
+    def failed(self, message: str, n: int = 1) -> None:
+        """So many things did not get there."""
+        self.n_failed += n
+        self.is_failing, self.message = True, message
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        value: dict[str, Any] = {"name": self.name, "failing": self.is_failing, "failed": self.n_failed}
+        return value | {"message": self.message, "waiting": self.n_waiting}

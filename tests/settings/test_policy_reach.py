@@ -96,9 +96,11 @@ def test_a_rule_that_always_holds_goes_before_all_others() -> None:
 def test_until() -> None:
     low, high = {"confidence": "good", "below": 0.4}, {"confidence": "good", "at_least": 0.6}
     assert told({"if": high, "until": low}, {"silent_s": 1}) == []
-    assert told({"if": high, "until": {"confidence": "good", "at_least": 0.5}}, {"silent_s": 1}) == [
-        "rule 1 (defective) has an until that holds whenever its if does: it would not last at all"
+    assert told({"if": high, "until": {"confidence": "good", "at_least": 0.7}}, {"silent_s": 1}) == [
+        "rule 1 (defective) never ends: its if holds whenever its until does"
     ]
+    # It lasts while images are unknown: an until that holds with the if takes nothing from that.
+    assert told({"if": high, "until": {"unknown": False}}, {"silent_s": 1}) == []
     assert told({"if": high, "until": {"vote": "good", "at_least": 7}}, {"silent_s": 1}) == [
         "rule 1 (defective) never ends: its until cannot hold, 7 images are asked for, and the window has the last 5"
     ]
@@ -113,6 +115,8 @@ def test_states_that_nothing_gives() -> None:
     assert told(GOOD, {"silent_s": 3}, stable={"enter": {"ok": 2}}) == [
         "the state 'ok' must be found with 2 images in a row, and is found only while none come"
     ]
+    parts = {"episode": {"opens": {}, "closes": {"gap_s": 5}}}
+    assert told(GOOD, {"silent_s": 3}, stable={"enter": {"ok": 2}}, window=parts) == []
     assert told({"silent_s": 3}, GOOD, window={"item": True})[0] == (
         "rule 1 (defective) can never hold: all images of an item come at once"
     )

@@ -88,8 +88,8 @@ def _until(rule: Rule, track: Track) -> Iterator[str]:
         return
     if track.window.item or (track.window.episode is not None and track.window.episode.decides == "at_end"):
         yield "has an until that never matters: what it decides on is decided once"
-    elif implies(rule.when, rule.until):
-        yield "has an until that holds whenever its if does: it would not last at all"
+    elif implies(rule.until, rule.when):
+        yield "never ends: its if holds whenever its until does"
     elif why := never(rule.until, track.window):
         yield f"never ends: its until cannot hold, {why}"
 
@@ -195,6 +195,8 @@ def _contradict(one: Any, other: Any) -> bool:
 def _only_silent(state: str, rules: Sequence[Rule], track: Track) -> bool:
     if track.stable.enter.get(state, 1) < 2 or state in (track.fallback, track.outside):
         return False
+    if track.window.episode is not None:
+        return False  # results of episodes are entered at once
     return all(_silent(rule.when) for rule in rules if rule.state == state)
 
 

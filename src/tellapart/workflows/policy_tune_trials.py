@@ -84,7 +84,7 @@ def _sensible(section: Values) -> bool:
 
 
 def _ends_after_it_begins(rule: Values) -> bool:
-    """Of a rule that begins and ends by the same figure: else it would end with the image that it begins with."""
+    """Of a rule that begins and ends by the same figure: else its `until` would keep it no longer than its `if` does."""
     ends = list(_plain(rule.get("until")))
     for begin in _plain(rule.get("if", rule.get("when"))):
         for end in (one for one in ends if _about(one) == _about(begin)):

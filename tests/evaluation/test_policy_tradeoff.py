@@ -59,3 +59,14 @@ def test_everything_lies_within_the_picture() -> None:
 
 def test_a_single_policy_without_alarms_is_drawn() -> None:
     assert "<circle" in missed_chart([Point(0.0, 0.0, 1.0, "x", True, "tuned")])
+
+
+def test_names_of_points_that_are_close_stand_in_their_order() -> None:
+    close = [
+        Point(9.0, 0.50, 1.0, "", True, "given"),
+        Point(9.0, 0.52, 1.0, "", True, "tuned"),
+        Point(9.0, 1.0, 1.0, ""),
+    ]
+    places = dict(re.findall(r'class="name" x="[^"]+" y="([^"]+)"[^>]*>(\w+)<', missed_chart(close)))
+    by_name = {name: float(y) for y, name in places.items()}
+    assert by_name["given"] - by_name["tuned"] >= 14  # the higher one is drawn further up

@@ -11,11 +11,14 @@ import pytest
 from tests.workflows.tuning import POLICY, recorded
 
 from tellapart.errors import DataError, Reason, SettingsError, SpecError
+from tellapart.records.episode import TrueEpisode
+from tellapart.records.observation import Observation
 from tellapart.settings.policy_file import identity, read_policy
 from tellapart.settings.policy_text import MARK
 from tellapart.workflows.policy_evaluate import evaluate_policy
 from tellapart.workflows.policy_tune import tune_policy
 from tellapart.workflows.policy_tune_aim import Aim, Tally, aim_of, rate_of
+from tellapart.workflows.policy_tune_pieces import pieces_of
 from tellapart.workflows.policy_tune_result import TunedPolicy
 
 
@@ -212,8 +215,20 @@ def test_too_few_episodes_are_refused(policy: Path) -> None:
     assert told.value.reason == Reason.TOO_FEW_EPISODES
     assert str(told.value) == (
         "tuning needs labelled episodes to choose on and others to validate on: at least two sequences with episodes, or "
-        "one that can be cut between two of them; got 1 episodes that can be used"
+        "one that can be cut between two of them; got 1 episode in 1 sequence"
     )
+    images, truth = recorded(1)
+    with pytest.raises(
+        DataError, match=r"with 90000 s left out on either side of a cut \(--gap\); got \d+ episodes in 1"
+    ):
+        tune_policy(policy, images, truth, aim=aim_of(), gap_s=90_000)
+
+
+def test_long_gaps_make_fewer_stretches() -> None:
+    images = [Observation(float(s), "image", str(s), {"a": 1.0}, ("a",)) for s in range(100)]
+    truth = [TrueEpisode(s, s + 2.0, "a", "a") for s in range(4, 100, 10)]
+    for gap_s, n in ((0, 10), (10, 2), (30, 2)):
+        assert len(pieces_of({"a": images}, {"a": truth}, gap_s=gap_s).pieces) >= n
 
 
 def test_nothing_recorded_and_labelled_is_refused(policy: Path) -> None:

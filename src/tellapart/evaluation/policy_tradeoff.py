@@ -109,16 +109,18 @@ def _dot(frame: _Frame, one: Point, height: float) -> str:
 
 
 def _names(frame: _Frame, shown: Sequence[tuple[Point, float]]) -> Iterator[str]:
-    """Beside the marked points, towards the middle, one below the other where both are at the same place."""
+    """Beside the marked points, towards the middle; where both are at the same place, that of the lower one below."""
     taken: list[tuple[float, float]] = []
-    for one, height in shown:
-        if not one.mark:
-            continue
-        x, y = frame.place(one.false_per_hour, height)
+    marked = sorted(((*frame.place(one.false_per_hour, height), one) for one, height in shown if one.mark), key=_down)
+    for number, (x, y, one) in enumerate(marked, 1):
         right = x < _WIDTH * 0.75
-        down = min(max(y - 10, _TOP + 10), _HEIGHT - _BOTTOM - 6)
+        down = min(max(y - 10, _TOP + 10), _HEIGHT - _BOTTOM - 6 - 14 * (len(marked) - number))
         while any(abs(x - other) < 60 and abs(down - low) < 14 for other, low in taken):
-            down -= 14 if down > _HEIGHT / 2 else -14
+            down = max(low for _, low in taken) + 14
         taken.append((x, down))
         anchor = "start" if right else "end"
         yield f'<text class="name" x="{x + (11 if right else -11)}" y="{down}" text-anchor="{anchor}">{one.mark}</text>'
+
+
+def _down(marked: tuple[float, float, Point]) -> float:
+    return marked[1]

@@ -53,6 +53,11 @@ def short(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
 
 
+def three_digits(value: float, sign: str = "") -> str:
+    """0.75, 24, 1,070: three digits that count, and no powers of ten; `sign` "+" writes the sign of gains as well."""
+    return f"{value:{sign},.0f}" if abs(value) >= 999.5 else f"{value:{sign}.3g}"
+
+
 def with_spread(name: str, estimate: Estimate | None) -> str:
     """`0.900 (0.77–0.96)`."""
     about = spread(name, estimate)

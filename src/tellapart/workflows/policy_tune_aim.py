@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from tellapart.errors import Reason, SettingsError
 from tellapart.evaluation.episode_figures import SECONDS_PER_HOUR, Counting, Units
 from tellapart.evaluation.episodes import SequenceOutcome, Terms
+from tellapart.evaluation.policy_wording import three_digits
 from tellapart.workflows.policy_tune_search import Key
 
 Goal = Literal["least-cost", "best-recall", "fewest-false-alarms", "least-delay"]
@@ -132,7 +133,7 @@ class Aim:
         """The aim in words."""
         limits = []
         if self.false_per_hour is not None:
-            limits.append(f"at most {self.false_per_hour:.3g} false alarms per hour")
+            limits.append(f"at most {three_digits(self.false_per_hour)} false alarms per hour")
         if self.delay_s is not None:
             limits.append(f"a delay of at most {self.delay_s:g} s for nine of ten")
         if self.recall is not None:

@@ -11,6 +11,7 @@ from tellapart.evaluation.episode_figures import Counting, Units
 from tellapart.evaluation.episodes import SequenceOutcome, Terms
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.paired_rates import paired_rate
+from tellapart.evaluation.policy_wording import three_digits
 from tellapart.evaluation.scored import Floats
 from tellapart.workflows.policy_tune_aim import Aim, Tally
 from tellapart.workflows.policy_tune_search import Choice
@@ -87,11 +88,11 @@ def _measure(aim: Aim, given: Tally) -> str:
 def _why(measure: str, difference: Estimate, worse: Sequence[str]) -> str:
     if difference.value is None:
         return f"nothing that was held out says anything about {measure}"
-    told = f"{difference.value:+.3g} {measure} on what was held out"
+    told = f"{three_digits(difference.value, '+')} {measure} on what was held out"
     if difference.low is None or difference.high is None:
         how = "nothing differs there" if not difference.n else "too little differs there to tell"
         return f"tuning does not pay: {told}, {how}"
-    told = f"{told} ({difference.low:+.3g} to {difference.high:+.3g})"
+    told = f"{told} ({three_digits(difference.low, '+')} to {three_digits(difference.high, '+')})"
     if difference.high >= 0:
         worst = "it is worse" if difference.low > 0 else "that may be chance"
         return f"tuning does not pay: {told}, {worst}"

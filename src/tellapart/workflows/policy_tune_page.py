@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tellapart.evaluation.markup import page, paragraph, section, table, text
 from tellapart.evaluation.policy_tradeoff import Point, delay_chart, missed_chart, pareto
+from tellapart.evaluation.policy_wording import three_digits
 from tellapart.evaluation.wording import capital
 from tellapart.settings.policy_text import written
 from tellapart.workflows.policy_tune_result import Candidate, TunedPolicy, TunedTrack, compared
@@ -97,10 +98,10 @@ def _front(one: TunedTrack) -> str:
     told = paragraph(f"What no other policy beats in false alarms, missed episodes and delay together.{more}")
     rows = [
         [
-            f"{each.tally.false_per_hour:.3g}",
+            three_digits(each.tally.false_per_hour),
             f"{each.tally.recall or 0.0:.1%}",
             "–" if each.tally.delay_s is None else f"{each.tally.delay_s:.3g} s",
-            f"{each.tally.cost_per_hour:.3g}",
+            three_digits(each.tally.cost_per_hour),
             text(_differs(one, each)),
         ]
         for each in best[:_MOST_ROWS]
@@ -111,7 +112,7 @@ def _front(one: TunedTrack) -> str:
 
 def _told(one: Candidate) -> str:
     delay = "" if one.tally.delay_s is None else f", delay {one.tally.delay_s:.3g} s"
-    return f"{one.tally.false_per_hour:.3g} false alarms per hour, {one.tally.recall or 0.0:.1%} found{delay}"
+    return f"{three_digits(one.tally.false_per_hour)} false alarms per hour, {one.tally.recall or 0.0:.1%} found{delay}"
 
 
 def _differs(one: TunedTrack, each: Candidate) -> str:

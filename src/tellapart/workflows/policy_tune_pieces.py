@@ -59,10 +59,13 @@ def pieces_of(
         DataError: `too_few_episodes` where nothing can be held out.
     """
     whole = [_piece(name, recording[name], labels[name]) for name in recording if name in labels and recording[name]]
-    labelled = sum(bool(one.truth) for one in whole)
+    n_sequences = len(whole)
+    labelled, n_episodes = sum(bool(one.truth) for one in whole), sum(len(one.truth) for one in whole)
+    gaps = ""
     if len(whole) == 1:
         whole = _cut(whole[0], gap_s)
         labelled = len(whole)
+        gaps = f" with {gap_s:g} s left out on either side of a cut (--gap)" if n_episodes > 1 else ""
         told = f"{len(whole)} stretches of the single sequence with gaps of {2 * gap_s:g} s between them"
     else:
         told = f"{len(whole)} sequences"
@@ -70,7 +73,8 @@ def pieces_of(
         raise DataError(
             Reason.TOO_FEW_EPISODES,
             "tuning needs labelled episodes to choose on and others to validate on: at least two sequences with episodes, or "
-            f"one that can be cut between two of them; got {sum(len(one.truth) for one in whole)} episodes that can be used",
+            f"one that can be cut between two of them{gaps}; got {n_episodes} episode{'s' * (n_episodes != 1)} in "
+            f"{n_sequences} sequence{'s' * (n_sequences != 1)}",
         )
     n_folds = min(labelled, MAX_FOLDS)
     parts = told if n_folds == len(whole) else f"{n_folds} parts of {told}"
@@ -95,10 +99,16 @@ def _folds(pieces: Sequence[Piece], n_folds: int) -> tuple[int, ...]:
 
 
 def _cut(whole: Piece, gap_s: float) -> list[Piece]:
-    """Between episodes, into stretches of about the same number of them, each with one at least."""
-    n = min(len(whole.truth), _MOST_PIECES)
-    if n < 2:
-        return [whole]
+    """Between episodes, into stretches with one episode at least; into fewer where the gaps leave nothing of so many."""
+    for n in range(min(len(whole.truth), _MOST_PIECES), 1, -1):
+        found = _cut_into(n, whole, gap_s)
+        if len(found) > 1:
+            return found
+    return [whole]
+
+
+def _cut_into(n: int, whole: Piece, gap_s: float) -> list[Piece]:
+    """About the same number of episodes each."""
     firsts = [round(len(whole.truth) * i / n) for i in range(n + 1)]
     cuts = [(whole.truth[i - 1].end_s + whole.truth[i].start_s) / 2 for i in firsts[1:-1]]
     edges = [(-np.inf, -np.inf), *((cut - gap_s, cut + gap_s) for cut in cuts), (np.inf, np.inf)]

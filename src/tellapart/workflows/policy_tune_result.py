@@ -9,6 +9,7 @@ from typing import Any
 from tellapart.evaluation.intervals import Estimate
 from tellapart.evaluation.plain import to_plain
 from tellapart.evaluation.policy_evaluation import TrackEvaluation
+from tellapart.evaluation.policy_wording import three_digits
 from tellapart.settings.policy_text import written
 from tellapart.workflows.policy_tune_aim import Aim, Tally
 from tellapart.workflows.policy_tune_held_out import HeldOut
@@ -127,7 +128,7 @@ def head(given: str, aim: Aim, tracks: Sequence[TunedTrack]) -> list[str]:
 
 def compared(one: TunedTrack) -> Iterator[tuple[str, str]]:
     """Names of figures with "given … , tuned …" on what was held out."""
-    yield "cost per hour", f"{_per_hour(one.before):.3g}, tuned {_per_hour(one.after):.3g}"
+    yield "cost per hour", f"{three_digits(_per_hour(one.before))}, tuned {three_digits(_per_hour(one.after))}"
     shown = {
         "false_alarms_per_hour": ("false alarms per hour", ""),
         "recall": ("share found", ""),
@@ -143,8 +144,8 @@ def told(estimate: Estimate, unit: str = "") -> str:
     if estimate.value is None:
         return "–"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3g}{unit}"
-    return f"{estimate.value:.3g}{unit} ({estimate.low:.3g}–{estimate.high:.3g})"
+        return f"{three_digits(estimate.value)}{unit}"
+    return f"{three_digits(estimate.value)}{unit} ({three_digits(estimate.low)}–{three_digits(estimate.high)})"
 
 
 def _per_hour(evaluated: TrackEvaluation) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.errors import Reason, SettingsError
-from tellapart.streams.sources.address import kind_of, shown, usb_device, without_credentials
+from tellapart.streams.sources.address import kind_of, quoted, shown, usb_device, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,42 @@ def test_what_cannot_be_is_refused(source: str, kind: str, sentence: str) -> Non
         ("rtsp://user:p%40ss@10.0.0.9:554/a?b", "rtsp://10.0.0.9:554/a?b"),
         ("cannot open http://me:p@ss@cam/x, nor rtsp://a:b@c/", "cannot open http://cam/x, nor rtsp://c/"),
         ("http://cam/a@b", "http://cam/a@b"),
+        ("http://cam/x.cgi?usr=admin&pwd=a_b!&n=1 refuses", "http://cam/x.cgi?usr=***&pwd=***&n=1 refuses"),
+        ("got 'http://cam/x?password=p': correct", "got 'http://cam/x?password=***': correct"),
+        (
+            "rtsp://cam/user=admin_password=tlJ_channel=1_stream=0.sdp",
+            "rtsp://cam/user=***_password=***_channel=1_stream=0.sdp",
+        ),
         ("nothing", "nothing"),
     ],
 )
 def test_user_and_password_are_never_shown(text: str, expected: str) -> None:
     assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://me:se/cret@cam/1",
+        "http://me:se#cret@cam/1",
+        "https://me:se[cret@cam/1",
+        "rtsp:///1",
+        "rtsp:/me:secret@cam",
+    ],
+)
+@pytest.mark.parametrize("kind", ["auto", "named"])
+def test_what_cannot_be_read_is_refused_and_not_shown(source: str, kind: str) -> None:
+    scheme = source.partition(":")[0]
+    with pytest.raises(SettingsError) as caught:
+        kind_of(source, {"rtsp": "rtsp"}.get(scheme, "mjpeg") if kind == "named" else "auto")
+    assert str(caught.value) == (
+        f"a source {scheme}:… names no host and port that can be read: write it {scheme}://user:password@host:port/path, and "
+        "characters like / ? # [ ] @ of a user or password as %2F %3F %23 %5B %5D %40"
+    )
+
+
+def test_addresses_are_quoted_once() -> None:
+    assert quoted("http://me:p%40@cäm:80/a b/ä%20?q=ü&r=%C3") == "http://me:p%40@cäm:80/a%20b/%C3%A4%20?q=%C3%BC&r=%C3"
 
 
 def test_user_and_password_are_taken_out_for_the_question() -> None:

@@ -110,10 +110,22 @@ def test_boundaries_are_read_as_they_are_written(told: str, expected: bytes) -> 
     assert boundary_of(headers(told)) == expected
 
 
-@pytest.mark.parametrize("told", ["text/html", "multipart/x-mixed-replace", "multipart/x-mixed-replace; boundary=--"])
+@pytest.mark.parametrize("told", ["text/html", "image/jpeg"])
 def test_an_answer_without_a_boundary_is_no_stream(told: str) -> None:
     with pytest.raises(StreamError, match=r"expected a stream of images \(multipart/x-mixed-replace\), got"):
         boundary_of(headers(told))
+
+
+@pytest.mark.parametrize("told", ["multipart/x-mixed-replace", "multipart/x-mixed-replace; boundary=--"])
+def test_a_boundary_that_is_not_told_is_found(told: str) -> None:
+    boundary = boundary_of(headers(told))
+    found = list(Parts(answer(b"hello\r\n", part(ONE), part(TWO, length=None), part(ONE)), boundary))
+    assert [image.rstrip(b"\r\n") for image, _ in found] == [ONE, TWO, ONE]
+
+
+def test_a_length_of_thousands_of_digits_is_too_long() -> None:
+    with pytest.raises(StreamError, match="953674 MB was announced; at most 64 MB are taken: check the path"):
+        read(b"--frame\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
 
 
 def headers(content_type: str) -> Message:

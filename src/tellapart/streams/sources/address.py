@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tellapart.errors import Reason, SettingsError
 
@@ -15,6 +16,12 @@ _USB = re.compile(r"(?:usb:)?(?:(?<=usb:)(\d+)|(/dev/video\d+))")
 _SCHEMES = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "https": "http"}
 _NETWORK = {"rtsp": ("rtsp", "rtsps"), **dict.fromkeys(("http", "mjpeg", "snapshot"), ("http", "https"))}
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+_AS_IS = string.punctuation
+_SECRETS = re.compile(
+    r"(?<![a-z])((?:[a-z]*pass(?:word|wd|phrase)?|pwd|psw|pw|user(?:name)?|usr|login|account|[a-z_]*token|[a-z_]*key|auth|secret)=)"
+    r"[^&#\s]*?(?=_[a-z]+=|['\"]?[:,;)]?(?:[&#\s]|$))",
+    re.IGNORECASE,
+)
 
 
 def kind_of(source: str, kind: str = "auto") -> str:
@@ -25,7 +32,7 @@ def kind_of(source: str, kind: str = "auto") -> str:
     """
     if kind == "auto":
         return _told(source)
-    scheme = urlsplit(source).scheme.lower() if "://" in source else ""
+    scheme = _scheme(source)
     expected = _NETWORK.get(kind)
     if (expected and scheme not in expected) or (kind == "usb" and not _USB.fullmatch(source)):
         example = f"{expected[0]}://host/path" if expected else "usb:0 or /dev/video0"
@@ -36,8 +43,7 @@ def kind_of(source: str, kind: str = "auto") -> str:
 
 
 def _told(source: str) -> str:
-    if "://" in source:
-        scheme = urlsplit(source).scheme.lower()
+    if scheme := _scheme(source):
         if scheme in _SCHEMES:
             return _SCHEMES[scheme]
         message = f"a source begins with rtsp://, http:// or https://, or is a path or usb:0, got {shown(source)!r}"
@@ -48,6 +54,27 @@ def _told(source: str) -> str:
     return "video" if path.is_file() or (path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()) else "folder"
 
 
+def _scheme(source: str) -> str:
+    """What stands before ://, in lower case; empty for a path. Refuses addresses without a host that can be read: what is
+    not understood is not shown either, it may be a password."""
+    scheme, colon, rest = source.partition(":")
+    scheme = scheme.lower()
+    if not colon or not (rest.startswith("//") or scheme in _SCHEMES):
+        return ""
+    try:
+        parts = urlsplit(source)
+        readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        readable = False
+    if scheme in _SCHEMES and not readable:
+        raise SettingsError(
+            Reason.BAD_SETTING,
+            f"a source {scheme}:… names no host and port that can be read: write it {scheme}://user:password@host:port/path,"
+            " and characters like / ? # [ ] @ of a user or password as %2F %3F %23 %5B %5D %40",
+        )
+    return scheme
+
+
 def usb_device(source: str) -> int | str:
     """The number of a USB camera, or its device file."""
     found = _USB.fullmatch(source)
@@ -56,8 +83,8 @@ def usb_device(source: str) -> int | str:
 
 
 def shown(text: str) -> str:
-    """Addresses within `text` without user and password."""
-    return _CREDENTIALS.sub("", text)
+    """Addresses within `text` without user and password, and without those that a path or a query names."""
+    return _SECRETS.sub(r"\1***", _CREDENTIALS.sub("", text))
 
 
 def without_credentials(address: str) -> tuple[str, str | None, str | None]:
@@ -67,3 +94,9 @@ def without_credentials(address: str) -> tuple[str, str | None, str | None]:
         return address, None, None
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def quoted(address: str) -> str:
+    """Path and query as HTTP sends them: umlauts and spaces in percents, what is written so already left alone."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(path=quote(parts.path, _AS_IS), query=quote(parts.query, _AS_IS)))

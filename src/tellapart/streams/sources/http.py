@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tellapart.errors import Reason, StreamError
 from tellapart.streams.clock import Clock
 from tellapart.streams.protocol import Shot
-from tellapart.streams.sources.address import shown, without_credentials
+from tellapart.streams.sources.address import quoted, shown, without_credentials
 from tellapart.streams.sources.live import read_limit_s
+from tellapart.streams.sources.login import opener, ways
 from tellapart.streams.sources.mjpeg import MAX_BYTES, Parts, boundary_of
 from tellapart.streams.sources.opencv import captured, cv2, live_pictures, network_settings
 
@@ -30,18 +31,18 @@ class HttpSource:
     def __init__(self, settings: Any, clock: Clock) -> None:
         self._full: str = settings.source
         self._kind: str = settings.kind
-        self._address, user, password = without_credentials(settings.source)
+        self._address, user, password = without_credentials(quoted(settings.source))
         self._name = shown(settings.source)
         self._read_s = read_limit_s(settings)
         self._clock = clock
-        self._opener = _opener(self._address, user, password)
+        self._opener = opener(self._address, user, password)
         self._response: http.client.HTTPResponse | None = None
 
     def frames(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
         """See `Source`."""
         try:
             yield from self._delivered(wanted)
-        except (OSError, http.client.HTTPException) as exc:
+        except (OSError, ValueError, http.client.HTTPException) as exc:  # a ValueError: what was told cannot be read
             raise StreamError(Reason.SOURCE_LOST, _sentence(self._name, exc)) from exc
         finally:
             self.close()
@@ -95,32 +96,6 @@ class HttpSource:
             yield from live_pictures(cv, capture, self._clock, wanted, self._name, self._read_s)
 
 
-class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """As it is, but for the refused answer, which is let go of."""
-
-    def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
-        fp.close()
-        return super().http_error_401(req, fp, code, msg, headers)
-
-
-class _Basic(urllib.request.HTTPBasicAuthHandler):
-    """As it is, but for the refused answer, which is let go of."""
-
-    def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
-        fp.close()
-        return super().http_error_401(req, fp, code, msg, headers)
-
-
-def _opener(address: str, user: str | None, password: str | None) -> urllib.request.OpenerDirector:
-    """Asks the camera itself, by no proxy, and says who it is by either of HTTP's two ways."""
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-    if user is not None:
-        known = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-        known.add_password(None, address, user, password or "")
-        handlers += [_Digest(known), _Basic(known)]
-    return urllib.request.build_opener(*handlers)
-
-
 def _refusal(data: bytes) -> str:
     if not data:
         return "the answer is empty"
@@ -129,11 +104,23 @@ def _refusal(data: bytes) -> str:
 
 def _sentence(name: str, exc: Exception) -> str:
     if isinstance(exc, urllib.error.HTTPError):
-        exc.close()
-        hint = "check user and password" if exc.code in (401, 403) else "check the path"
-        return f"{name} refuses with HTTP status {exc.code}: {hint}"
+        return _refused(name, exc)
     inner = exc.reason if isinstance(exc, urllib.error.URLError) else exc
     if isinstance(inner, TimeoutError):
         return f"{name} did not answer in time: check cable and power of the camera"
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return (
+            f"{name} shows a certificate that this machine does not trust ({inner.verify_message}): put the certificate of the"
+            " camera, or of who signed it, into a file and name that in the environment variable SSL_CERT_FILE"
+        )
     why = getattr(inner, "strerror", None) or shown(str(inner)) or type(inner).__name__
     return f"{name} cannot be reached or broke off ({why}): check address, cable and power of the camera"
+
+
+def _refused(name: str, exc: urllib.error.HTTPError) -> str:
+    exc.close()
+    offered = ways(exc.headers) if exc.code == 401 else set()
+    if offered and not offered & {"basic", "digest"}:
+        return f"{name} asks for a login of kind {' or '.join(sorted(offered))}: Basic and Digest are known"
+    hint = "check user and password" if exc.code in (401, 403) else "check the path"
+    return f"{name} refuses with HTTP status {exc.code}: {hint}"

@@ -88,5 +88,6 @@ def _expect_answer(address: str) -> None:
         socket.create_connection((parts.hostname or "", port), timeout=OPEN_S).close()
     except OSError as exc:
         why = "no answer in time" if isinstance(exc, TimeoutError) else exc.strerror or str(exc)
-        message = f"nothing answers at {parts.hostname}:{port} ({why}): check address, cable and power of the camera"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        message = f"nothing answers at {host}:{port} ({why}): check address, cable and power of the camera"
         raise StreamError(Reason.SOURCE_LOST, message) from exc

@@ -12,17 +12,21 @@ MAX_BYTES = 64 * 2**20
 """Largest image that is taken over the network."""
 _MAX_LINE = 8192
 _MAX_LINES = 64
+_MAX_DIGITS = 12
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 
 
 def boundary_of(headers: Message) -> bytes:
-    """What stands between two images. Cameras write it with and without the dashes that belong to it.
+    """What stands between two images. Cameras write it with and without the dashes that belong to it, and some not at all:
+    then it is empty, and the first line that begins with two dashes is one.
 
     Raises:
-        StreamError: `source_lost`, the answer names none.
+        StreamError: `source_lost`, the answer is no stream of images.
     """
     boundary = headers.get_param("boundary")
     if not isinstance(boundary, str) or not boundary.strip(' "-'):
+        if headers.get_content_maintype() == "multipart":
+            return b""
         told = headers.get_content_type()
         message = f"expected a stream of images (multipart/x-mixed-replace), got {told}: check the path, or the kind"
         raise StreamError(Reason.SOURCE_LOST, message)
@@ -46,7 +50,7 @@ class Parts:
         """
         while self._at_part() and (length := self._headers()) is not None:
             if length > MAX_BYTES:
-                message = f"an image of {length >> 20} MB was announced: more than is taken"
+                message = f"an image of {length >> 20} MB was announced; at most {MAX_BYTES >> 20} MB are taken: check the path"
                 raise StreamError(Reason.SOURCE_LOST, message)
             data = self._response.read(length) if length > 0 else self._until_end()
             if len(data) < length:
@@ -60,8 +64,13 @@ class Parts:
             line = self._response.readline(_MAX_LINE)
             if not line:
                 return False
-            mark = line.strip()  # bytes of an image that broke off may stand before it
-            self._passed_mark = mark.lstrip(b"-") == self._boundary or mark.endswith(b"--" + self._boundary)
+            mark = line.strip()
+            if not self._boundary and mark.startswith(b"--"):
+                self._boundary = mark.lstrip(b"-")
+            # Bytes of an image that broke off may stand before it.
+            self._passed_mark = bool(self._boundary) and (
+                mark.lstrip(b"-") == self._boundary or mark.endswith(b"--" + self._boundary)
+            )
             _expect_room(n_bytes := n_bytes + len(line))
         self._passed_mark = False
         return True
@@ -77,7 +86,7 @@ class Parts:
                 break
             name, _, value = line.partition(b":")
             if name.strip().lower() == b"content-length" and value.strip().isdigit():
-                length = int(value)
+                length = int(value.strip()[:_MAX_DIGITS])
         return length  # after so much that is no header, the image is looked for all the same
 
     def _until_end(self) -> bytes:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tellapart.errors import StreamError
 from tellapart.streams.clock import Clock
@@ -19,28 +18,29 @@ BLUE = np.full((4, 6, 3), (200, 30, 10), np.uint8)
 
 
 class SlowClock(Clock):
-    """Shows the times that it was given, one after the other."""
+    """Shows the times that it was given, one after the other, and the last one ever after."""
 
     def __init__(self, *times_s: float) -> None:
         super().__init__(0.0)
-        object.__setattr__(self, "times_s", iter(times_s))
+        object.__setattr__(self, "times_s", list(times_s))
 
     def now_s(self) -> float:
-        return next(self.times_s)  # type: ignore[attr-defined, no-any-return]
+        times_s: list[float] = self.times_s  # type: ignore[attr-defined]
+        return times_s.pop(0) if len(times_s) > 1 else times_s[0]
 
 
 class Capture:
-    """Grabs the pictures that it was given; None is one that cannot be decoded."""
+    """Grabs the pictures that it was given; None is one that cannot be converted, "damaged" one that cannot be grabbed."""
 
-    def __init__(self, *pictures: NDArray[np.uint8] | None) -> None:
+    def __init__(self, *pictures: Any) -> None:
         self._pictures = list(pictures)
-        self._now: NDArray[np.uint8] | None = None
+        self._now: Any = None
 
     def grab(self) -> bool:
         if not self._pictures:
             return False
         self._now = self._pictures.pop(0)
-        return True
+        return not isinstance(self._now, str)
 
     def retrieve(self) -> tuple[bool, Any]:
         return self._now is not None, self._now
@@ -62,6 +62,12 @@ def test_a_picture_that_cannot_be_decoded_is_refused() -> None:
     broken, good = pictures(Capture(None, BLUE), 0, 1, 1, 2, 2)
     assert (broken.image, broken.refused) == (None, "a picture could not be decoded")
     assert good.refused == ""
+
+
+def test_a_damaged_packet_is_no_lost_camera() -> None:
+    shots = pictures(Capture(BLUE, "damaged", "damaged", BLUE, "damaged"), 0, 1, 1, 2)
+    assert [shot.refused for shot in shots] == ["", *["a picture could not be decoded"] * 2, ""]
+    assert [shot.image is None for shot in shots] == [False, True, True, False]
 
 
 def test_what_was_left_in_the_decoder_after_a_time_out_is_not_taken() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.streams.shots import Read, source_of
+from tests.streams.videos import numbered, read_number, write_video
 
 from tellapart.errors import Reason, StreamError
 
@@ -87,6 +92,34 @@ def test_a_video_that_was_cut_gives_what_it_has(video: Path, tmp_path: Path) -> 
     cut = tmp_path / "cut.avi"
     cut.write_bytes(video.read_bytes()[: video.stat().st_size * 7 // 10])
     with Read(source_of(cut)) as read:
-        shots = read.rest()
+        *shots, last = read.rest()
     assert 0 < len(shots) < N
+    assert not any(shot.refused for shot in shots)
+    assert re.fullmatch(r"the last picture is at 0\.\d s of 1\.2 s: the file may not be whole", last.refused)
     assert read.fault is None
+
+
+def test_damage_in_the_middle_costs_what_is_damaged(tmp_path: Path) -> None:
+    """H.264 whose pictures 20 to 24 are noise: what comes after the next whole one is seen again."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg")
+    path = write_video(tmp_path / "line.mp4", [numbered(number) for number in range(40)])
+    data = bytearray(path.read_bytes())
+    sizes = _packets(path)
+    for at, n_bytes in sizes[20:24]:
+        data[at : at + n_bytes] = np.random.default_rng(at).bytes(n_bytes)
+    path.write_bytes(data)
+    with Read(source_of(path)) as read:
+        shots = read.rest()
+    seen = [read_number(shot.image) for shot in shots if isinstance(shot.image, np.ndarray)]
+    assert seen[:20] == list(range(20))
+    assert seen[-15:] == list(range(25, 40))
+    assert {shot.refused for shot in shots} == {"", "a picture could not be decoded"}
+    assert shots[-1].uri == f"{path}#t=3.900"
+
+
+def _packets(path: Path) -> list[tuple[int, int]]:
+    """(position, bytes) of each picture."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pos,size", "-of", "json"]
+    told = subprocess.run([*command, str(path)], capture_output=True, check=True, timeout=60)
+    return [(int(one["pos"]), int(one["size"])) for one in json.loads(told.stdout)["packets"]]

@@ -18,6 +18,8 @@ from tellapart.streams.protocol import Shot
 
 OPEN_S = 10.0
 """Longest time to open a network source."""
+UNDECODED = "a picture could not be decoded"
+_MAX_DAMAGED = 50
 
 
 def cv2(feature: str) -> Any:
@@ -83,20 +85,29 @@ def live_pictures(
 ) -> Iterator[Shot]:
     """Pictures of a camera as they come, until there is none for `read_s`.
 
-    A picture that comes after so long was left in the decoder: it is an old one, and none follows.
+    A picture that comes after so long was left in the decoder: it is an old one, and none follows. Damaged ones are refused:
+    a bad packet is no lost camera. A camera that is lost fails as often at once.
     """
-    while True:
-        asked_s = clock.now_s()
-        if not capture.grab() or (at_s := clock.now_s()) - asked_s >= read_s:
+    n_damaged, asked_s = 0, clock.now_s()
+    while n_damaged < _MAX_DAMAGED:
+        grabbed = capture.grab()
+        if (at_s := clock.now_s()) - asked_s >= read_s:
             return
+        if not grabbed:
+            n_damaged += 1
+            continue
+        for _ in range(n_damaged):
+            yield Shot(at_s, None, uri, UNDECODED)
+        n_damaged = 0
         yield Shot(at_s, *retrieved(cv, capture, uri)) if wanted(at_s) else Shot(at_s, None, uri)
+        asked_s = clock.now_s()
 
 
 def retrieved(cv: Any, capture: Any, uri: str) -> tuple[NDArray[np.uint8] | None, str, str]:
     """(pixels uint8 (height, width, 3) sRGB, uri, refusal) of the picture that was grabbed."""
     taken, picture = capture.retrieve()
     if not taken or picture is None or picture.size == 0:
-        return None, uri, "a picture could not be decoded"
+        return None, uri, UNDECODED
     return _rgb(cv, picture), uri, ""
 
 

@@ -114,6 +114,22 @@ def test_policies_compared() -> None:
     assert "  recall                    0.800 → 0.600, −0.200" in told
 
 
+def test_a_truth_of_another_clock_is_told() -> None:
+    header, *rows = Path("truth.csv").read_text("utf-8").splitlines()
+    start = header.split(",").index("start")
+    moved = [one.split(",") for one in rows]
+    for one in moved:
+        one[start : start + 2] = [str(float(t) + 1e6) for t in one[start : start + 2]]
+    Path("moved.csv").write_text("\n".join([header, *map(",".join, moved)]), "utf-8")
+    told = run("policy", "evaluate", "p.yaml", "r.jsonl", "moved.csv").err
+    assert (
+        f"{len(rows)} true episodes lie outside the recorded time of their sequence and were left out: the times of the truth "
+        "are those of the recording's clock"
+    ) in told.splitlines()
+    assert "the truth, where it was recorded, never names 'ok', 'bad', so all of these are false alarms" in told
+    assert "outside" not in run("policy", "evaluate", "p.yaml", "r.jsonl", "truth.csv").err
+
+
 def test_the_state_at_rest_and_late_ones() -> None:
     asking = POLICY.replace("fallback: empty", "fallback: ask").replace("empty: nothing there", "empty: , ask: ")
     Path("ask.yaml").write_text(asking + "- {state: empty, if: {predicted: nothing}}\n", "utf-8")

@@ -65,6 +65,7 @@ class PolicyEvaluation:
     """A policy on recorded, labelled sequences. `unit` is what the intervals take as independent: "sequence" or "episode".
 
     `unlabelled` are recorded sequences that the truth does not name: they were left out. `unrecorded` is the other way round.
+    `n_outside` are true episodes outside the recorded time of their sequence, which were left out as well.
     """
 
     policy: str
@@ -77,6 +78,7 @@ class PolicyEvaluation:
     tracks: tuple[TrackEvaluation, ...]
     unlabelled: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()
+    n_outside: int = 0
 
     @property
     def total_cost(self) -> float:

@@ -94,6 +94,7 @@ def evaluate_decisions(
         tracks,
         tuple(name for name in recording if name not in truth),
         tuple(name for name in truth if name not in recording),
+        sum(e.end_s <= seen[name][0] or e.start_s >= ends[name] for name in names for e in truth[name]),
     )
 
 

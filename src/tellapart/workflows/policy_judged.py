@@ -165,6 +165,11 @@ def _notes(one: PolicyEvaluation) -> Iterator[str]:
         )
     if one.unrecorded:
         yield f"{len(one.unrecorded):,} labelled sequences are not in the recording: {_some(one.unrecorded)}"
+    if one.n_outside:
+        yield (
+            f"{one.n_outside:,} true episodes lie outside the recorded time of their sequence and were left out: the times of "
+            "the truth are those of the recording's clock"
+        )
     for track in one.tracks:
         strange = [
             s.state
@@ -172,9 +177,10 @@ def _notes(one: PolicyEvaluation) -> Iterator[str]:
             if not s.counts["n_true"] and s.counts["n_false"] and s.state != track.rest and s.counts["n_false"] >= 2
         ]
         if strange:
+            where = ", where it was recorded," if one.n_outside else ""
             yield (
-                f"the truth never names {', '.join(map(repr, strange))}, so all of these are false alarms; where nothing is "
-                f"labelled {track.rest!r} is taken as true, which --rest changes"
+                f"the truth{where} never names {', '.join(map(repr, strange))}, so all of these are false alarms; where nothing "
+                f"is labelled {track.rest!r} is taken as true, which --rest changes"
             )
 
 

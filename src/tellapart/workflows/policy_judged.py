@@ -179,8 +179,8 @@ def _notes(one: PolicyEvaluation) -> Iterator[str]:
         if strange:
             where = ", where it was recorded," if one.n_outside else ""
             yield (
-                f"the truth{where} never names {', '.join(map(repr, strange))}, so all of these are false alarms; where nothing "
-                f"is labelled {track.rest!r} is taken as true, which --rest changes"
+                f"the truth{where} never names {', '.join(map(repr, strange))}, so all of these are false alarms; where "
+                f"nothing is labelled {track.rest!r} is taken as true, which --rest changes"
             )
 
 

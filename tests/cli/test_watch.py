@@ -69,6 +69,16 @@ def test_lines_for_people(site: Path) -> None:
     assert done.stderr.splitlines()[0].startswith("line: 5 images in ")
 
 
+def test_a_sink_on_the_standard_output_has_it_for_itself(site: Path) -> None:
+    text = (site / "line.yaml").read_text().replace("out.jsonl", '"-"')
+    (site / "piped.yaml").write_text(text.replace("name: line", "name: piped"))
+    done = run(site, "piped.yaml", "--until-idle", "1s")
+    assert done.returncode == 0, done.stderr
+    assert states(done.stdout.splitlines()) == ["red", "blue", "green"]
+    assert all(line.startswith('{"stream":"piped",') for line in done.stdout.splitlines())
+    assert " belt: red, the answer is 'red'" in done.stderr
+
+
 def test_check_only_checks(site: Path) -> None:
     done = run(site, "line.yaml", "--check")
     assert done.returncode == 0

@@ -102,6 +102,23 @@ def test_reasons_are_sentences_with_figures() -> None:
     )
 
 
+def test_reasons_say_that_images_had_no_answer() -> None:
+    unknown = [seen(0, None), seen(1, None)]
+    told = [
+        decided(rules(condition, window=FIVE), unknown)[-1].because.removeprefix("no rule holds; ")
+        for condition in (
+            {"vote": "defect", "at_least": 2},
+            {"mean": "defect", "at_least": 0.9},
+            {"majority": "defect"},
+        )
+    ]
+    assert told == [
+        "0 of 0 images vote for 'defect', 2 needed, 2 without an answer", "all images are unknown", "no image votes",
+    ]  # fmt: skip
+    one = decided(rules({"mean": "defect", "at_least": 0.9}, window=FIVE), [seen(0, 0.5)])[-1]
+    assert "over 1 image is 0.500" in one.because
+
+
 def test_inputs_are_heard_apart() -> None:
     both = {"all_of": [{"predicted": "defect", "input": "left"}, {"predicted": "defect", "input": "right"}]}
     values = rules(both, inputs={"left": {}, "right": {}})

@@ -71,7 +71,7 @@ def generate(output: Path, variant: str, seed: int, as_json: bool, **options: An
     if as_json:
         print(pretty({"path": str(output), **facts}))
     else:
-        counts = ", ".join(f"{number} {name}" for name, number in facts.items())
+        counts = ", ".join(f"{number} {name if number != 1 else name[:-1]}" for name, number in facts.items())
         print(plain(f"{output}: {counts}"))
 
 

@@ -90,7 +90,7 @@ def watch(
     if check:
         _check(stream, as_json)
         return
-    show = _printer(as_json, everything)
+    show = _printer(as_json, everything, aside=recording is None and not as_json and _sends_to_stdout(stream))
     on_screen = sys.stderr.isatty() and not (as_json and sys.stdout.isatty())
     listen = None if on_screen and sys.stdout.isatty() else show
     with _stopping() as stopped, _view(on_screen) as view:
@@ -128,15 +128,25 @@ def _view(on_screen: bool) -> Any:
     return live_view()
 
 
-def _printer(as_json: bool, everything: bool) -> Callable[[Event], None]:
-    """Prints events as they come, so that a reader of the pipe has them at once."""
+def _sends_to_stdout(stream: Path) -> bool:
+    """Whether a sink of the stream writes to the standard output: then nothing but its lines belongs there."""
+    from tellapart.settings.stream_file import read_stream
+
+    return any(
+        "-" in (getattr(sink, "jsonl", ""), getattr(sink, "cloudevents", "")) for sink in read_stream(stream).sinks
+    )
+
+
+def _printer(as_json: bool, everything: bool, *, aside: bool = False) -> Callable[[Event], None]:
+    """Prints events as they come, so that a reader of the pipe has them at once; on stderr where they are to stand `aside`."""
 
     def show(event: Event) -> None:
         one = event.decision
         if one is not None and not (everything or one.changed or one.final):
             return
         line = one_line(_value(event)) if as_json else _line(event)
-        print(f"{line}\n", end="", flush=True)  # in one piece: sinks write to the standard output as well
+        out = sys.stderr if aside else sys.stdout
+        print(f"{line}\n", end="", flush=True, file=out)  # in one piece: sinks write to the standard output as well
 
     return show
 

@@ -39,7 +39,7 @@ def drawn(health: StreamHealth) -> RenderableType:
 
 
 def _head(health: StreamHealth) -> Text:
-    facts = [f"{health.n_frames:,} images"]
+    facts = [f"{health.n_frames:,} image{'s' * (health.n_frames != 1)}"]
     facts += [f"{health.n_refused:,} refused"] if health.n_refused else []
     facts += [f"{health.n_late:,} too late"] if health.n_late else []
     if health.lag_p50_s is not None and health.lag_p99_s is not None:

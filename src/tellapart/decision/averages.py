@@ -20,13 +20,16 @@ def of_figure(name: str, called: str, value_of: _Value) -> Callable[[Any, Names,
     """A judge of a figure; where no image counts it does not hold."""
 
     def judged(one: Any, names: Names, view: View) -> Verdict:
-        images = [i for i in view.of(one.input) if not i.unknown]
+        seen = view.of(one.input)
+        images = [i for i in seen if not i.unknown]
         value = value_of(one, names, images)
         if value is None:
-            return Verdict(False, lambda: Why("no image counts"))
+            unknown = bool(seen) and not images
+            return Verdict(False, lambda: Why("all images are unknown" if unknown else "no image counts"))
 
         def because() -> Why:
-            return Why(f"{called} of {getattr(one, name)!r} over {len(images)} images is {told(one, value)}", images)
+            over = f"{len(images)} image{'s' * (len(images) != 1)}"
+            return Why(f"{called} of {getattr(one, name)!r} over {over} is {told(one, value)}", images)
 
         return of_enough(one, images, Verdict(within(one, value), because))
 

@@ -19,7 +19,9 @@ def vote(one: Any, names: Names, view: View) -> Verdict:
     votes = [i for i in voters if figures.answers(i, names, one.confidence)]
 
     def because() -> Why:
-        return Why(f"{len(votes)} of {len(voters)} images vote for {one.vote!r}, {_wanted(one)}", votes or voters)
+        silent = len(images) - len(voters)
+        told = f"{len(votes)} of {len(voters)} images vote for {one.vote!r}, {_wanted(one)}"
+        return Why(f"{told}, {silent} without an answer" if silent else told, votes or voters)
 
     return of_enough(one, voters, Verdict(_enough(one, votes, voters), because))
 
@@ -77,7 +79,8 @@ def _tally(images: Sequence[Observation], names: Names, votes: Sequence[str]) ->
     counts = sorted([(-votes.count(label), label) for label in set(votes)])
     told = ", ".join([f"{label!r} {-n}" for n, label in counts])
     voting = [i for i in images if figures.answered(i, names)]
-    return Why(f"the votes are {told or 'none'}", voting or [i for i in images if not i.abstains])
+    said = f"the votes are {told}" if told else "no image votes"
+    return Why(said, voting or [i for i in images if not i.abstains])
 
 
 def _enough(one: Any, found: Sequence[Observation], of: Sequence[Observation]) -> bool:

@@ -171,7 +171,7 @@ def test_the_health_file_says_how_it_ended(tmp_path: Path) -> None:
     told = health(tmp_path)
     assert told["state"] == "stopped"
     assert told["frames"].pop("lastRefusal").startswith("front@1700000002.000000: not an image: ")
-    assert told["frames"] == {"answered": 3, "refused": 1, "late": 0, "waiting": 0}
+    assert told["frames"] == {"answered": 2, "refused": 1, "late": 0, "waiting": 0}
     assert [(one["subject"], one["state"], one["since"]) for one in told["decisions"]] == [
         ("front", "red", START_S + 1)
     ]

@@ -97,7 +97,7 @@ class StreamHealth:
             "version": self.version,
             "memoryBytes": self.memory_bytes,
             "frames": {
-                "answered": self.n_frames,
+                "answered": self.n_frames - self.n_refused,
                 "refused": self.n_refused,
                 "late": self.n_late,
                 "waiting": self.waiting,

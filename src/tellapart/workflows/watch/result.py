@@ -60,7 +60,7 @@ class WatchResult:
 
     def lines(self) -> list[str]:
         """The same for people."""
-        facts = [f"{self.n_frames:,} images in {self.seconds:,.1f} s"]
+        facts = [f"{self.n_frames:,} image{'s' * (self.n_frames != 1)} in {self.seconds:,.1f} s"]
         counts = (
             (self.n_refused, "refused"),
             (self.n_dropped, "dropped"),

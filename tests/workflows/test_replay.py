@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +19,7 @@ from tellapart.settings.stream import Stream
 from tellapart.streams.frame import Frame
 from tellapart.streams.memory import MemoryCameras, in_order
 from tellapart.workflows.replay import replay
+from tellapart.workflows.watch.looking import Looking
 from tellapart.workflows.watch.watch import watch
 
 RED = """\
@@ -174,6 +176,31 @@ def test_hours_after_the_end_of_a_run_are_its_own_where_they_say_so(tmp_path: Pa
     run = replay(of, tmp_path / "line.watch").runs[0]
     assert run.result.n_frames == len(shown)
     assert ids(run.decisions) == live
+
+
+def test_a_run_whose_last_images_nobody_answered_ends_where_it_had_come_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody ends it amid a burst: what was not decided live is not decided in a replay either."""
+    of = of_two_cameras(tmp_path)
+    last, let_go = SCENE[-1].at_s, threading.Event()
+
+    class Stuck(Looking):
+        def __call__(self, shown: Any) -> Any:
+            assert shown[-1].at_s <= last or let_go.wait(60)
+            return super().__call__(shown)
+
+    monkeypatch.setattr("tellapart.workflows.watch.watch.Looking", Stuck)
+    monkeypatch.setattr("tellapart.workflows.watch.run.FINISH_S", 0.05)
+    shown = [*SCENE, *later(SCENE, 500.0)]
+    cameras = MemoryCameras(shown, names=of.cameras, at_once=1)
+    heard: list[Any] = []
+    watch(of, cameras=cameras, on_event=heard.append, workers=1, until=lambda: cameras.now_s() > last + 400)
+    let_go.set()
+    result = replay(of, tmp_path / "line.watch", predictions=True)
+    assert 0 < result.runs[0].result.n_frames <= len(SCENE)
+    assert ids(result.decisions) == ids(event.decision for event in heard if event.decision)
+    assert result.is_same
 
 
 @pytest.mark.parametrize("damage", ["decisions", "cameras"])

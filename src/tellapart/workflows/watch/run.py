@@ -71,6 +71,7 @@ class Run:
         self._heard_real_s = self._started_real_s
         self._backlogs = Backlogs(files, self._started_real_s)
         self._marks: deque[tuple[int, Moment]] = deque()
+        self._reached = Moment(-math.inf)
         self._state: State = "running"
         self._message = ""
         self._health_file = HealthFile(health_folder) if health_folder is not None else None
@@ -144,7 +145,8 @@ class Run:
     def _reach(self, n_out: int) -> None:
         """Every moment before which all is answered."""
         while self._marks and self._marks[0][0] <= n_out:
-            self._tell(self._desk.tick(self._marks.popleft()[1]))
+            self._reached = self._marks.popleft()[1]
+            self._tell(self._desk.tick(self._reached))
 
     def _tell(self, decisions: Iterable[Decision]) -> None:
         for one in decisions:
@@ -175,12 +177,12 @@ class Run:
         """What was taken is answered, what waits is decided, episodes under way end."""
         self._state = "stopping"
         self._cameras.stop(STOP_S)
-        last = self._backlogs.moment(self._cameras.now_s(), time.monotonic())
-        self._mark(last)
+        self._mark(self._backlogs.moment(self._cameras.now_s(), time.monotonic()))
         self._take(self._analyst.finish(FINISH_S))
         self._tell(self._desk.close())
         self._now_and_then()
-        self._out.ended(last.latest(tuple(self._plan.looks)))
+        # Not now: images that nobody answered in time held the decisions up.
+        self._out.ended(self._reached.latest(tuple(self._plan.looks)))
 
     def _end(self, state: State) -> None:
         """Let go of everything, however it ended."""

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,17 @@ def test_evidence_of_broken_images_and_none_is_kept(tmp_path: Path) -> None:
     first, second = sorted((tmp_path / "out.evidence").iterdir())
     assert sorted(one.name for one in first.iterdir()) == ["01-a-b.jpg", "02-a-b.jpg", "03-a-b.bin", "decision.json"]
     assert [one.name for one in second.iterdir()] == ["decision.json"]
+
+
+def test_what_a_kill_left_of_evidence_goes_with_the_next_start(tmp_path: Path) -> None:
+    for name, age_s in ((".new-1-old", 3600), (".new-2-other", 0)):
+        left = tmp_path / "out.evidence" / name
+        left.mkdir(parents=True)
+        (left / "01-a.png").write_bytes(b"half")
+        os.utime(left, (time.time() - age_s,) * 2)
+    opened("evidence", tmp_path).emit(decided())
+    kept = sorted(one.name for one in (tmp_path / "out.evidence").iterdir())
+    assert kept == [".new-2-other", f"2023-11-14T22-13-21.000Z_{1:016x}"]
 
 
 def test_evidence_goes_by_age_and_by_size_the_oldest_first(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tellapart.streams.sinks.old_folders import OldFolders
 
 MAX_IMAGES = 32
 DECISION_FILE = "decision.json"
+_NEW, _LEFT_S = ".new-", 600.0
 
 
 class EvidenceFolder:
@@ -33,6 +35,7 @@ class EvidenceFolder:
     def __init__(self, folder: Path, emit: str, keep_days: float | None, keep_gb: float | None) -> None:
         self._folder, self._emit = folder, emit
         self._old = OldFolders(folder, DECISION_FILE, keep_days, keep_gb)
+        self._is_swept = False
         self.name = f"evidence {folder}"
 
     def emit(self, event: Event) -> None:
@@ -43,6 +46,7 @@ class EvidenceFolder:
         """
         if event.decision is None or not wanted(event, self._emit):
             return
+        self._sweep()
         try:
             self._write(event.stream, event.decision, event.evidence()[-MAX_IMAGES:])
         except OSError as exc:
@@ -53,9 +57,18 @@ class EvidenceFolder:
     def close(self) -> None:
         """Nothing is open."""
 
+    def _sweep(self) -> None:
+        """What a kill left unfinished goes; another process may write here as well, so only what has been there for long."""
+        if not self._is_swept:
+            self._is_swept = True
+            for left in self._folder.glob(f"{_NEW}*"):
+                with suppress(OSError):
+                    if time.time() - left.stat().st_mtime > _LEFT_S:
+                        shutil.rmtree(left, ignore_errors=True)
+
     def _write(self, stream: str, decision: Decision, seen: tuple[Seen, ...]) -> None:
         place = self._folder / f"{file_instant(decision.at_s)}_{decision.id}"
-        new = self._folder / f".new-{os.getpid():x}-{decision.id}"
+        new = self._folder / f"{_NEW}{os.getpid():x}-{decision.id}"
         try:
             new.mkdir(parents=True, exist_ok=True)
             images = [_write_image(new, number, one, decision) for number, one in enumerate(seen, 1)]

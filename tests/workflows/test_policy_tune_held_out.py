@@ -86,7 +86,7 @@ def _judged(before: SequenceOutcome, after: SequenceOutcome, aim: Aim, n: int = 
 def test_a_gain_is_told() -> None:
     found = _judged(_outcome(5, [True]), _outcome(1, [True]), aim_of())
     assert found.pays
-    assert found.why == "tuning pays: -4 cost per hour on what was held out (-4 to -4)"
+    assert found.why == "tuning pays: -4 cost per hour on what was held out (-6.86 to -1.14)"
 
 
 def test_what_passes_a_limit_that_was_kept_does_not_pay() -> None:
@@ -112,7 +112,7 @@ def test_finding_nothing_at_all_is_not_taken_for_a_gain() -> None:
 
 def test_what_gets_worse_is_called_so() -> None:
     found = _judged(_outcome(1), _outcome(3), aim_of())
-    assert found.why == "tuning does not pay: +2 cost per hour on what was held out (+2 to +2), it is worse"
+    assert found.why == "tuning does not pay: +2 cost per hour on what was held out (+0.569 to +3.43), it is worse"
 
 
 def test_delays_are_compared_where_both_find() -> None:
@@ -127,12 +127,12 @@ def test_nothing_differs() -> None:
 
 
 def test_a_paired_rate_by_hand() -> None:
-    before, after, of = np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 1.0])
+    before, after, of = np.array([4.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 1.0])
     found = paired_rate(before, after, of)
-    # differences -2, 0, -1 over 4 hours; residuals -1.25, 1.5, -0.25; two differ: t with one degree of freedom
-    spread = np.sqrt(3 / 2 * (1.25**2 + 1.5**2 + 0.25**2)) / 4
-    assert found.value == -0.75
-    assert found.low == pytest.approx(-0.75 - 12.706 * spread, rel=1e-3)
+    # differences -3, 0, -1 over 4 hours; residuals -2, 2, 0; two differ: t with one degree of freedom
+    spread = np.sqrt(3 / 2 * (2**2 + 2**2)) / 4
+    assert found.value == -1.0
+    assert found.low == pytest.approx(-1.0 - 12.706 * spread, rel=1e-3)
     assert found.n == 2
 
 
@@ -143,6 +143,20 @@ def test_what_was_chosen_by_cross_validation_is_less_sure() -> None:
     assert folded.high is not None
     assert folded.value == plain.value
     assert folded.high + 0.75 == pytest.approx((plain.high + 0.75) * np.sqrt(3))
+
+
+@pytest.mark.parametrize(("n_units", "proven"), [(2, False), (3, False), (5, False), (6, True), (20, True)])
+def test_units_that_agree_to_the_letter_are_still_few(n_units: int, proven: bool) -> None:
+    """All of n misses found: by chance with 2 · ½ⁿ, which is below 5 % from six on."""
+    found = paired_rate(np.ones(n_units), np.zeros(n_units), np.ones(n_units))
+    assert found.value == -1.0
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < -1.0 < found.high
+    assert (found.high < 0) is proven
+    plenty = paired_rate(np.ones(n_units + 90), np.zeros(n_units + 90), np.ones(n_units + 90))
+    assert plenty.high is not None
+    assert plenty.high < min(found.high, -0.9)
 
 
 def test_a_single_lucky_unit_tells_nothing() -> None:

@@ -57,6 +57,7 @@ class KeptFiles:
             "n_deleted": 0,
             "n_bytes": 0,
             "message": "",
+            "is_failing": False,
         }
 
     def begin(self, at_s: float) -> None:
@@ -108,7 +109,7 @@ class KeptFiles:
     def failed(self, n: int, message: str) -> None:
         """So much could not be kept."""
         self.counts["n_failed"] += n
-        self.counts["message"] = message
+        self.counts |= {"message": message, "is_failing": True}
 
     def _write_frame(self, frame: Frame, uri: str) -> None:
         kind, ending, data = self._encoded(frame)
@@ -154,6 +155,8 @@ class KeptFiles:
             return False
         finally:
             self._counted()
+        if n:
+            self.counts["is_failing"] = False
         return True
 
     def _counted(self) -> None:

@@ -29,7 +29,8 @@ LEAST_MEMORY_S = 10.0
 @dataclass(frozen=True, slots=True)
 class RecorderCounts:
     """Since the start. `n_dropped` images or lines were not written because the disk was too slow, `n_failed` because it
-    refused them (`message` says why); `n_deleted` files went by retention. `n_bytes` is what the recording takes."""
+    refused them (`message` says why, `is_failing` whether it still does); `n_deleted` files went by retention. `n_bytes`
+    is what the recording takes."""
 
     n_observations: int = 0
     n_frames: int = 0
@@ -38,6 +39,7 @@ class RecorderCounts:
     n_deleted: int = 0
     n_bytes: int = 0
     message: str = ""
+    is_failing: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values in camel case."""

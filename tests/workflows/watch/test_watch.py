@@ -220,6 +220,18 @@ def test_a_sink_that_fails_is_counted_and_asked_again(tmp_path: Path, monkeypatc
     }
 
 
+def test_what_the_recorder_could_not_write_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tellapart.streams.kept.KeptFiles._write_frame", full)
+    result, _ = watched(stream(tmp_path, record={"all": True}), frames(["blue", "red"]))
+    assert result.failures == {"recording": 2}
+    assert result.messages[0].endswith("could not be written: No space left on device")
+    [told] = [one for one in health(tmp_path)["outputs"] if one["name"] == "recording"]
+    assert told["failed"] == 2
+
+
 def test_a_model_that_fails_on_an_image_is_told_and_spoils_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ class Channel:
         try:
             action(*values)
         except Exception as error:  # noqa: BLE001  no sink may end a stream
-            self.failed(str(error) or type(error).__name__)
+            self.failed(_said(error))
         else:
             self.is_failing = False
 
@@ -35,3 +35,10 @@ class Channel:
         """Plain values."""
         value: dict[str, Any] = {"name": self.name, "failing": self.is_failing, "failed": self.n_failed}
         return value | {"message": self.message, "waiting": self.n_waiting}
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, without the number that the system gives it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__

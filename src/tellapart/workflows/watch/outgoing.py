@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,17 @@ class Outgoing:
     @property
     def channels(self) -> Sequence[Channel]:
         """Everything that may fail."""
-        kept = [self._keeping, self._writing] if self._journal is not None else []
+        kept = [self._recording(), self._writing] if self._journal is not None else []
         return (*kept, *(one.channel() for one in self._sending))
+
+    def _recording(self) -> Channel:
+        """What raised here, and what the recorder's thread could not write."""
+        if self._recorder is None:
+            return self._keeping
+        counts, here = self._recorder.counts, self._keeping
+        lost, failing = counts.n_failed + counts.n_dropped, here.is_failing or counts.is_failing
+        said = counts.message or ("images came faster than they could be written" if counts.n_dropped else "")
+        return replace(here, n_failed=here.n_failed + lost, is_failing=failing, message=here.message or said)
 
     def recorded(self) -> dict[str, Any] | None:
         """What the recorder counts; None where nothing is recorded."""

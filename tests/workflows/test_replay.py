@@ -250,6 +250,11 @@ def test_another_policy_decides_something_else(tmp_path: Path) -> None:
     old = next(one.policy for one in run.missing)
     new = next(one.policy for one in run.new)
     assert run.warnings == (f"live the policy was {old}, now it is {new}",)
+    (others / "red.yaml").write_text(RED.replace("name: red", "name: other"))
+    renamed = replay(of, tmp_path / "line.watch", policy_dir=others).runs[0]
+    assert [one.partition("@")[0] for one in renamed.warnings] == ["live the policy was red"]
+    assert ", now it is other@" in renamed.warnings[0]
+    (others / "red.yaml").write_text(RED.replace("at_least: 2", "at_least: 3"))
     said = f"{len(run.missing)} of live are missing, {len(run.new)} are new"
     assert replay(of, tmp_path / "line.watch", policy_dir=others).lines()[0].endswith(said)
     with pytest.raises(SpecError) as caught:

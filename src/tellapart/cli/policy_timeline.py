@@ -58,7 +58,8 @@ def timeline(run: PolicyRun, *, every: bool, width: int) -> Iterator[str]:
             (last_s - start_s) / (len(seen) - 1) if last_s > start_s else 1.0
         )  # the last image lasts as well
         named = f"{plain(sequence)}: " if sequence else ""
-        yield f"{named}{clock(start_s)} to {clock(last_s)}, {len(seen):,} images, {len(run.changes(sequence)):,} changes"
+        counts = f"{_counted(len(seen), 'image')}, {_counted(len(run.changes(sequence)), 'change')}"
+        yield f"{named}{clock(start_s)} to {clock(last_s)}, {counts}"
         for track, settings in run.policy.tracks.items():
             own = [one for one in decisions if one.track == track]
             truth = [(t.start_s, t.end_s, t.state) for t in run.truth.get(track, {}).get(sequence, [])]
@@ -68,6 +69,10 @@ def timeline(run: PolicyRun, *, every: bool, width: int) -> Iterator[str]:
             yield from _bars(own, truth, names, start_s, end_s, width)
             yield from lines(own, every=every, end_s=end_s)
         yield ""
+
+
+def _counted(n: int, name: str) -> str:
+    return f"{n:,} {name}{'s' * (n != 1)}"
 
 
 def _bars(

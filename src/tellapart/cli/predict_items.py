@@ -108,7 +108,8 @@ def _write(one: ItemDecision, stream: TextIO) -> None:
 
 
 def _told(image: Observation) -> str:
-    label, p = max(image.confidences.items(), key=lambda pair: (pair[1], pair[0]))
+    ranked = sorted(image.confidences.items(), key=lambda pair: (pair[1], pair[0]), reverse=True)
+    shares = ", ".join(f"{plain(label)} {p:.1%}" for label, p in ranked[:3])
     answer = "unknown" if image.unknown else " + ".join(image.predicted) or "not sure"
     view = f" [{plain(image.view)}]" if image.view else ""
-    return f"{plain(image.id)}{view}: {plain(answer)} ({plain(label)} {p:.1%})"
+    return f"{plain(image.id)}{view}: {plain(answer)} ({shares})"

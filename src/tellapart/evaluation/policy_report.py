@@ -13,7 +13,7 @@ from tellapart.evaluation.policy_comparison import PolicyDifference
 from tellapart.evaluation.policy_counts import MERGED, NO_EPISODE, NOTHING
 from tellapart.evaluation.policy_evaluation import PolicyEvaluation, TrackEvaluation
 from tellapart.evaluation.policy_lanes import lanes
-from tellapart.evaluation.policy_wording import FIGURES, change, change_spread, short, shown, spread, told
+from tellapart.evaluation.policy_wording import FIGURES, change, change_spread, duration, shown, spread, told
 from tellapart.evaluation.wording import capital, percent
 
 _TILES = (
@@ -72,7 +72,7 @@ def _verdict(one: PolicyEvaluation) -> str:
     true = sum(track.counts["n_true"] for track in one.tracks)
     false = sum(track.counts["n_false"] for track in one.tracks)
     alarms = f"{false:,} false alarm{'s' * (false != 1)}" if false else "no false alarm"
-    hours = f"{short(one.hours)} hours" if one.hours >= 1 else f"{short(60 * one.hours)} minutes"
+    hours = duration(one.hours)
     return f"Finds <b>{found:,} of {true:,}</b> episodes, with <b>{alarms}</b> in {hours}"
 
 

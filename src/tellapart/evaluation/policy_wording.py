@@ -58,6 +58,14 @@ def three_digits(value: float, sign: str = "") -> str:
     return f"{value:{sign},.0f}" if abs(value) >= 999.5 else f"{value:{sign}.3g}"
 
 
+def duration(hours: float) -> str:
+    """1.50 hours, 12.0 minutes, 0.40 seconds."""
+    for number, unit in ((hours, "hours"), (60 * hours, "minutes")):
+        if number >= 1:
+            return f"{short(number)} {unit}"
+    return f"{short(3600 * hours)} seconds"
+
+
 def with_spread(name: str, estimate: Estimate | None) -> str:
     """`0.900 (0.77–0.96)`."""
     about = spread(name, estimate)

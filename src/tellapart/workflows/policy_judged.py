@@ -10,7 +10,7 @@ from typing import Any
 from tellapart.errors import DataError, Reason
 from tellapart.evaluation.policy_comparison import PolicyDifference, compare_policies
 from tellapart.evaluation.policy_evaluation import PolicyEvaluation, StateFigures, TrackEvaluation
-from tellapart.evaluation.policy_wording import FIGURES, change, change_spread, short, told, with_spread
+from tellapart.evaluation.policy_wording import FIGURES, change, change_spread, duration, told, with_spread
 from tellapart.files import replacing
 from tellapart.records import Refusal
 from tellapart.settings.policy_file import read_policy
@@ -112,7 +112,7 @@ def _write(path: Path, judged: JudgedPolicies, facts: Mapping[str, str]) -> None
 
 def _told(one: PolicyEvaluation) -> Iterator[str]:
     n = len(one.tracks[0].sequences)
-    yield f"policy      {one.policy}: {n:,} sequence{'s' * (n != 1)}, {short(one.hours)} hours, {one.n_images:,} images"
+    yield f"policy      {one.policy}: {n:,} sequence{'s' * (n != 1)}, {duration(one.hours)}, {one.n_images:,} images"
     yield f"intervals   {one.level:.0%}, by {one.unit}"
     for track in one.tracks:
         if len(one.tracks) > 1:

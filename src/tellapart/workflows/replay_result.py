@@ -91,7 +91,9 @@ class ReplayResult:
 
 
 def _told(one: RunReplayed) -> list[str]:
-    what = f"run of {instant(one.run.began_s)}: {one.result.n_frames:,} images, {len(one.decisions):,} decisions"
+    counts = ((one.result.n_frames, "image"), (len(one.decisions), "decision"))
+    counted = ", ".join(f"{n:,} {name}{'s' * (n != 1)}" for n, name in counts)
+    what = f"run of {instant(one.run.began_s)}: {counted}"
     if one.is_same:
         how = ["the same as live"]
     else:
@@ -104,8 +106,8 @@ def _warnings(one: RunReplayed) -> list[str]:
     said = []
     live, now = ({each.policy for each in of} for of in (one.lived, one.decisions))
     for policy in sorted(live - now):
-        others = [other for other in now - live if other.rpartition("@")[0] == policy.rpartition("@")[0]]
-        if others:
+        others = sorted(now - live, key=lambda other: other.rpartition("@")[0] != policy.rpartition("@")[0])
+        if others:  # one of the same name before others: a policy may have been renamed
             said.append(f"live the policy was {policy}, now it is {others[0]}")
     if one.result.n_late:
         said.append(f"{one.result.n_late:,} images came too late for their instant")

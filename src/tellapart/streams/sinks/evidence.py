@@ -73,7 +73,8 @@ class EvidenceFolder:
             new.mkdir(parents=True, exist_ok=True)
             images = [_write_image(new, number, one, decision) for number, one in enumerate(seen, 1)]
             value = {"stream": stream, "decision": decision.to_json(), "images": images}
-            (new / DECISION_FILE).write_text(json.dumps(value, ensure_ascii=True, indent=2) + "\n", encoding="utf-8")
+            text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+            (new / DECISION_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
             if place.exists():  # the same decision again: a replay
                 shutil.rmtree(place)
             new.rename(place)

@@ -76,6 +76,15 @@ def test_edges_are_those_of_the_engine(tmp_path: Path) -> None:
     assert found["enter ok 3", "after defective, found 3 of 3 times in a row"] == "ok"
 
 
+@pytest.mark.parametrize("stable", [
+    "{enter: {ok: 100000000}}", "{hold_s: {ok: 1e+308}, cool_down_s: {ok: 1e+308}}", "{hold_s: {ok: 1e-308}}"
+])  # fmt: skip
+def test_what_no_clock_and_no_patience_reaches_is_not_tried(tmp_path: Path, stable: str) -> None:
+    file = tmp_path / "line.yaml"
+    file.write_text(LINE[: LINE.index("stable:")] + f"stable: {stable}\n")
+    assert any("5 images, all unknown" in shown for _, shown in cases(file))
+
+
 @pytest.mark.parametrize(("condition", "shown", "states"), [
     ({"bayes": "good", "at_least": 0.9}, "probability {:g}", {0.899: "b", 0.9: "a", 0.901: "a"}),
     ({"margin": True, "at_least": 0.2}, "margin {:g}", {0.199: "b", 0.2: "a", 0.201: "a"}),

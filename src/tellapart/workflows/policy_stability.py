@@ -14,6 +14,8 @@ MOST_STEPS = 2_000
 """Images after which a case is given up."""
 MOST_IMAGES = 100
 """Larger windows are not tried: each of their images takes its time."""
+LONGEST_S = 1e9
+"""Nor are longer times, of thirty years: no clock of images counts so far."""
 _STEPS = 1_000
 
 
@@ -33,10 +35,9 @@ class _Pair:
     def __init__(self, policy: Policy, trial: Trial) -> None:
         whole = policy.model_copy(update={"tracks": {trial.name: trial.track}})
         self._plain, self._stable, self._trial = Engine(trial.policy, ""), Engine(whole, ""), trial
-        self._n, stable = 0, trial.track.stable
-        longest_s = max([*stable.hold_s.values(), *stable.cool_down_s.values()], default=0.0)
+        self._n = 0
         # Windows of so many images do not mind how long the time between these is.
-        slow_s = longest_s / _STEPS if trial.track.window.seconds is None else 0.0
+        slow_s = _longest_s(trial) / _STEPS if trial.track.window.seconds is None else 0.0
         self._between_s = max(trial.between_s(trial.n_images), slow_s)
 
     def show(self, image: Shown, until: Callable[[_Step], bool]) -> _Step | None:
@@ -59,7 +60,8 @@ def stability(policy: Policy) -> Iterator[Edge]:
     """
     for name, track in policy.tracks.items():
         trial = Trial(policy, name)
-        if track.window.episode is not None or track.window.item or trial.n_images > MOST_IMAGES:
+        goes_on = track.window.episode is None and not track.window.item
+        if not goes_on or trial.n_images > MOST_IMAGES or _longest_s(trial) > LONGEST_S:
             continue
         leading = dict(_leading(trial))
         for state, image in leading.items():
@@ -67,6 +69,11 @@ def stability(policy: Policy) -> Iterator[Edge]:
             if other is not None:
                 yield from _entering(_Pair(policy, trial), trial, (state, image), (other, leading[other]))
                 yield from _leaving(_Pair(policy, trial), trial, (state, image), (other, leading[other]))
+
+
+def _longest_s(trial: Trial) -> float:
+    stable = trial.track.stable
+    return max([*stable.hold_s.values(), *stable.cool_down_s.values()], default=0.0)
 
 
 def _leading(trial: Trial) -> Iterator[tuple[str, Shown]]:
@@ -84,7 +91,7 @@ def _entering(pair: _Pair, trial: Trial, to: tuple[str, Shown], away: tuple[str,
     """The state in force when another was found once less than needed, and when it was found often enough."""
     state, image = to
     needed = trial.track.stable.enter.get(state, 1)
-    if needed == 1 or pair.show(away[1], lambda one: one.found == one.state == away[0]) is None:
+    if not 1 < needed <= MOST_STEPS or pair.show(away[1], lambda one: one.found == one.state == away[0]) is None:
         return
     for times in range(1, needed + 1):
         step = pair.show(image, lambda one: one.found == state)

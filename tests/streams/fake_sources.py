@@ -82,6 +82,11 @@ class FakeSource:
             yield self._shot(picture(self._n), wanted)
         raise StreamError(Reason.SOURCE_LOST, "rtsp://user:secret@camera/1 stopped to deliver images")
 
+    def _aborts(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
+        time.sleep(0.2)
+        os.abort()
+        yield None
+
     def _absent(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
         raise StreamError(Reason.SOURCE_LOST, "nothing answers at camera:554")
         yield None

@@ -21,13 +21,24 @@ def test_chance_is_that_of_the_name() -> None:
     assert same[0] == same[1] != same[2]
 
 
+def test_a_camera_that_comes_and_goes_is_not_left_for_long() -> None:
+    """A second of images after each loss: the wait would double up to half a minute though the camera is there."""
+    backoff = Backoff(0.5, 30.0, "camera")
+    waits_s = []
+    for number in range(20):
+        backoff.well(number * 2.0)
+        backoff.well(number * 2.0 + 1)
+        waits_s.append(backoff.failed())
+    assert max(waits_s) <= 1.25 * 4 * 0.5
+
+
 def test_a_few_good_seconds_make_the_next_failure_the_first() -> None:
     backoff = Backoff(1.0, 60.0, "camera")
     for _ in range(5):
         backoff.failed()
     backoff.well(100.0)
     backoff.well(104.0)
-    assert backoff.failed() > 20
+    assert 3.0 <= backoff.failed() <= 5.0
     backoff.well(200.0)
     backoff.well(205.0)
     assert backoff.failed() == pytest.approx(1.0, abs=0.25)

@@ -264,6 +264,61 @@ def test_a_touched_file_is_a_trigger(tmp_path: Path) -> None:
         watched(cameras, lambda frames, _: len(frames) == 1)
 
 
+def test_a_trigger_between_two_processes_is_not_lost() -> None:
+    with opened(
+        source="steady", sample=Sample(trigger="part"), reconnect=Reconnect(first_s=1.0, longest_s=1.0)
+    ) as cameras:
+        watched(cameras, lambda _, health: health.state == "live")
+        os.kill(cameras.pids()["a"], signal.SIGKILL)
+        end_s = time.monotonic() + DEADLINE_S
+        while cameras.pids() and time.monotonic() < end_s:
+            time.sleep(0.01)
+        cameras.trigger("part")
+        frames = watched(cameras, lambda frames, _: bool(frames))
+        assert cameras.health()["a"].n_reconnects == 1
+        frames += cameras.wait(0.3)
+        assert [frame.trigger for frame in frames] == ["part"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no signal stops a process on this system")
+def test_triggers_that_a_stopped_process_does_not_read_hold_up_nobody() -> None:
+    """More than its pipe takes: who waited for room in it would keep the lock that its end needs."""
+    with opened(source="steady", sample=Sample(trigger="part")) as cameras:
+        watched(cameras, lambda _, health: health.state == "live")
+        pid = cameras.pids()["a"]
+        os.kill(pid, signal.SIGSTOP)
+        firing = threading.Thread(target=lambda: [cameras.trigger("part") for _ in range(20_000)], daemon=True)
+        firing.start()
+        firing.join(DEADLINE_S)
+        assert not firing.is_alive()
+        os.kill(pid, signal.SIGKILL)
+        assert watched(cameras, lambda frames, _: bool(frames))[0].trigger == "part"
+
+
+def test_why_a_process_ended_is_told_until_something_better_is_known() -> None:
+    with opened(source="aborts", stale_after_s=1.0) as cameras:
+        watched(cameras, lambda _, health: health.n_reconnects >= 2)
+        end_s = time.monotonic() + 1.5
+        while time.monotonic() < end_s:
+            assert cameras.health()["a"].message == "the capturing process ended (exit code -6)"
+
+
+def test_a_pause_of_this_process_is_not_held_against_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tellapart.streams.cameras._LOOK_EVERY_S", 3600.0)  # nobody looks, as after Ctrl-Z
+    monkeypatch.setattr("tellapart.streams.camera._PAUSE_S", 1.0)
+    monkeypatch.setattr("tellapart.streams.camera._SILENT_LIMIT_S", 1.0)
+    with opened(source="steady") as cameras:
+        watched(cameras, lambda frames, _: len(frames) >= 3)
+        pid = cameras.pids()["a"]
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        cameras.health()
+        os.kill(pid, signal.SIGCONT)
+        frames = watched(cameras, lambda frames, _: len(frames) >= 3)
+        assert frames
+        assert cameras.pids()["a"] == pid
+
+
 def test_where_nothing_moves_one_image_is_enough() -> None:
     with opened(source="still", sample=Sample(motion=Motion(fps=50, still_s=600)), frozen_after_s=None) as cameras:
         frames = watched(cameras, lambda _, health: health.n_captured >= 20)

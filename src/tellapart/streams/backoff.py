@@ -6,6 +6,7 @@ import random
 
 _WELL_AFTER_S = 5.0
 _SPREAD = 0.25
+_FAILURES_AFTER_IMAGES = 2
 
 
 class Backoff:
@@ -26,7 +27,9 @@ class Backoff:
         return min(self._longest_s, wait_s * self._chance.uniform(1 - _SPREAD, 1 + _SPREAD))
 
     def well(self, now_s: float) -> None:
-        """An image came: after five seconds of them the next failure counts as the first."""
+        """An image came, so nothing has to be spared any more: the next wait is at most four times the first. After five
+        seconds of images the next failure counts as the first."""
+        self._n_failures = min(self._n_failures, _FAILURES_AFTER_IMAGES)
         if self._well_since_s is None:
             self._well_since_s = now_s
         elif now_s - self._well_since_s >= _WELL_AFTER_S:

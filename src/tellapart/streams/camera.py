@@ -21,6 +21,9 @@ from tellapart.streams.tally import Tally
 _START_LIMIT_S = 60.0
 _SILENT_LIMIT_S = 15.0
 _FOLDER_LIMIT_S = 120.0
+# To connect takes as long once more: an answer is waited for, and then the first image.
+_OPENING_LIMIT_S = 10.0
+_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,9 @@ class Camera:
         self._last_frame_s: float | None = None
         self._size: tuple[int, int] | None = None
         self._child: Child | None = None
+        self._looked_s = self._lenient_until_s = self._since_s
         self._killed = ""
+        self._fired = False
         self._stopped = threading.Event()
         self.changes.append(CameraChange(order.name, self._since_s, "connecting", None))
         self._thread = threading.Thread(target=self._run, name=f"camera {order.name}", daemon=True)
@@ -91,10 +96,11 @@ class Camera:
         return frames
 
     def trigger(self, name: str) -> None:
-        """Fire, where it samples by this trigger."""
+        """Fire, where it samples by this trigger; between two processes the next one is told."""
         sample = self._settings.sample
-        if sample is not None and sample.trigger == name and self._child is not None:
-            self._child.tell({"trigger": name})
+        if sample is not None and sample.trigger == name:
+            self._fired = True
+            self._tell_trigger()
 
     def health(self) -> CameraHealth:
         """How it does now."""
@@ -119,6 +125,7 @@ class Camera:
     def look(self) -> None:
         """See whether its state changed by time alone, and end a process that hangs."""
         now_s = self._clock.now_s()
+        self._forgive(now_s)
         self._become(self._state_at(now_s), now_s)
         child = self._child
         if child is not None and not self._killed and (why := self._hangs(now_s)):
@@ -164,22 +171,31 @@ class Camera:
                 why = f"no process to capture with could be started ({exc.strerror})"
                 self._report = self._report | {"phase": "waiting", "message": why}
                 return None
+            self._tell_trigger()
             if self._stopped.is_set():
                 child.let_go()
             return child
 
     def _hear(self, head: dict[str, Any], image: NDArray[np.uint8] | None, backoff: Backoff) -> None:
         with self._news:
-            report = self._report = head["report"]
+            report = head["report"]
+            if report["phase"] == "opening" and not report["message"]:  # a new process, and why the last one ended
+                report["message"] = self._report["message"]
+            self._report = report
             self._heard_s = self._clock.now_s()
             self._alive_s, self._busy_s = max(self._alive_s, report["alive"]), report["busy"]
-            self._tally.report(report["counts"])
+            if self._tally.report(report["counts"]):
+                self._fired = False
             if image is not None:
                 self._queue(head["frame"], image)
                 backoff.well(self._heard_s)
             changed = self._become(self._state_at(self._heard_s), self._heard_s)
             if changed or image is not None:
                 self._news.notify_all()
+
+    def _tell_trigger(self) -> None:
+        if self._fired and self._child is not None:
+            self._child.tell({"trigger": self._settings.sample.trigger})
 
     def _queue(self, head: dict[str, Any], image: NDArray[np.uint8]) -> None:
         if len(self.waiting) >= self._settings.queue:
@@ -217,12 +233,20 @@ class Camera:
         return "stale" if silent else sign
 
     def _hangs(self, now_s: float) -> str:
+        if now_s < self._lenient_until_s:
+            return ""
         if now_s - self._heard_s > _SILENT_LIMIT_S:
             return "the capturing process did not answer any more and was started anew"
-        limit_s = self._order.hangs_after_s
+        limit_s = self._order.hangs_after_s + (_OPENING_LIMIT_S if self._report["phase"] == "opening" else 0.0)
         if self._report["phase"] in ("opening", "reading") and now_s - self._busy_s > limit_s:
             return f"the source hung for {limit_s:.0f} s; its process was started anew"
         return ""
+
+    def _forgive(self, now_s: float) -> None:
+        """Where this process itself was stopped (Ctrl-Z), what the other said meanwhile is heard before it is judged."""
+        if now_s - self._looked_s > _PAUSE_S:
+            self._lenient_until_s = now_s + _PAUSE_S
+        self._looked_s = now_s
 
     def _become(self, state: CameraState, now_s: float) -> bool:
         if state == self._state or self._stopped.is_set():

@@ -39,6 +39,8 @@ class Child:
         self._messages = cast(BinaryIO, self._process.stdout)
         widen(self._messages)
         self.tell(order)
+        if sys.platform != "win32":  # a process that does not read must hold up nobody who tells it something
+            os.set_blocking(self._orders.fileno(), False)
 
     @property
     def pid(self) -> int:
@@ -46,7 +48,7 @@ class Child:
         return self._process.pid
 
     def tell(self, order: Mapping[str, Any]) -> None:
-        """A line of JSON; nothing where it is gone."""
+        """A line of JSON; nothing where it is gone, or reads nothing any more."""
         with contextlib.suppress(OSError, ValueError):
             self._orders.write(json.dumps(order).encode() + b"\n")
 

@@ -18,9 +18,10 @@ class Tally:
         self._delivered_s: deque[float] = deque()
         self._first_s: float | None = None
 
-    def report(self, counts: Mapping[str, int]) -> None:
-        """What the process has counted by now."""
-        self._now = dict(counts)
+    def report(self, counts: Mapping[str, int]) -> bool:
+        """What the process has counted by now; whether it sampled an image since it told last."""
+        before, self._now = self._now, dict(counts)
+        return self._now.get("sampled", 0) > before.get("sampled", 0)
 
     def received(self) -> int:
         """An image arrived; how many were sampled before this process was started."""

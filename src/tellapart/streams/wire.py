@@ -45,7 +45,8 @@ def send(file: BinaryIO, head: Mapping[str, Any], image: NDArray[np.uint8] | byt
 
 
 def receive(file: BinaryIO) -> tuple[dict[str, Any], NDArray[np.uint8] | None] | None:
-    """(head, bytes of the image as uint8 (n,)) of the next message; None at the end, also within one."""
+    """(head, bytes of the image as uint8 (n,)) of the next message; None at the end, also within one, and where there is no
+    memory for it."""
     if (lengths := _exactly(file, _LENGTHS.size)) is None:
         return None
     n_head, n_image = _LENGTHS.unpack(lengths.tobytes())
@@ -61,7 +62,10 @@ def receive(file: BinaryIO) -> tuple[dict[str, Any], NDArray[np.uint8] | None] |
 
 
 def _exactly(file: BinaryIO, n_bytes: int) -> NDArray[np.uint8] | None:
-    data = np.empty(n_bytes, np.uint8)
+    try:
+        data = np.empty(n_bytes, np.uint8)
+    except MemoryError:
+        return None
     rest = data.data
     while rest:
         n_read = file.readinto(rest)  # type: ignore[attr-defined]

@@ -130,6 +130,16 @@ def test_a_truth_of_another_clock_is_told() -> None:
     assert "outside" not in run("policy", "evaluate", "p.yaml", "r.jsonl", "truth.csv").err
 
 
+def test_a_forgotten_rate_is_told() -> None:
+    lines = [{"uri": f"{n}.jpg", "classifierResults": [], "predicted": [["ok", "bad"][n // 5 % 2]]} for n in range(60)]
+    Path("film.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
+    rows = [f"{n},{n + 1},{['ok', 'bad'][n % 2]}" for n in range(12)]
+    Path("film.csv").write_text("\n".join(["start,end,state", *rows]), "utf-8")
+    told = "no true episode lies in the second half of what was recorded: have truth and recording the same clock, and is --fps"
+    assert told in run("policy", "evaluate", "p.yaml", "film.jsonl", "film.csv").err
+    assert told not in run("policy", "evaluate", "p.yaml", "film.jsonl", "film.csv", "--fps", "5").err
+
+
 def test_the_state_at_rest_and_late_ones() -> None:
     asking = POLICY.replace("fallback: empty", "fallback: ask").replace("empty: nothing there", "empty: , ask: ")
     Path("ask.yaml").write_text(asking + "- {state: empty, if: {predicted: nothing}}\n", "utf-8")

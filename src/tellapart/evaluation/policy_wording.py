@@ -60,9 +60,9 @@ def three_digits(value: float, sign: str = "") -> str:
 
 def duration(hours: float) -> str:
     """1.50 hours, 12.0 minutes, 0.40 seconds."""
-    for number, unit in ((hours, "hours"), (60 * hours, "minutes")):
-        if number >= 1:
-            return f"{short(number)} {unit}"
+    for length, unit in ((hours, "hours"), (60 * hours, "minutes")):
+        if length >= 1:
+            return f"{short(length)} {unit}"
     return f"{short(3600 * hours)} seconds"
 
 

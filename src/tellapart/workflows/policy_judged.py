@@ -20,6 +20,7 @@ from tellapart.workflows.recordings import read_recording
 from tellapart.workflows.truth import read_truth
 
 _SHOWN = 5
+_SEVERAL = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,11 @@ def _notes(one: PolicyEvaluation) -> Iterator[str]:
             f"{one.n_outside:,} true episodes lie outside the recorded time of their sequence and were left out: the times of "
             "the truth are those of the recording's clock"
         )
+    if all(map(_all_early, one.tracks)):
+        yield (
+            "no true episode lies in the second half of what was recorded: have truth and recording the same clock, and is "
+            "--fps that of a recording without times?"
+        )
     for track in one.tracks:
         strange = [
             s.state
@@ -182,6 +188,12 @@ def _notes(one: PolicyEvaluation) -> Iterator[str]:
                 f"the truth{where} never names {', '.join(map(repr, strange))}, so all of these are false alarms; where "
                 f"nothing is labelled {track.rest!r} is taken as true, which --rest changes"
             )
+
+
+def _all_early(track: TrackEvaluation) -> bool:
+    """Several true episodes, and all of them in the first half of their sequences: hardly by chance."""
+    early = [2 * true.start_s < s.start_s + s.end_s for s in track.sequences for true in s.episodes]
+    return len(early) >= _SEVERAL and all(early)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tellapart.errors import DataError, Reason
+from tellapart.streams.journal_entry import is_entry
 from tellapart.streams.layout import DECISIONS
 
 FULL_ID = 16
@@ -54,7 +55,7 @@ def around(entry: Entry, *, n_bytes: int = 1_000_000) -> list[dict[str, Any]]:
     for line in lines:
         if needle in line:
             value = _value(line)
-            if value is not None and _row_of(value) == same:
+            if value is not None and _row_of(value) == same and is_entry(value):
                 near.append(value)
     return near
 
@@ -93,7 +94,7 @@ def _places(file: BinaryIO, needle: bytes) -> list[int]:
 
 def _entry(line: bytes, path: Path) -> dict[str, Any]:
     value = _value(line)
-    if value is None:
+    if value is None or not is_entry(value):
         raise DataError(
             Reason.RECORDING_DAMAGED,
             f"{path} holds a line that is no decision: {line[:80].decode('utf-8', 'replace')!r}; remove the line",

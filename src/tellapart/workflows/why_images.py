@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def _found(recording: Path, camera: str, at_s: float, uri: str) -> tuple[Path | 
     if kept:
         return kept[0], "kept"
     source = Path(uri)
-    if source.is_absolute() and source.is_file():
+    if source.is_absolute() and os.path.isfile(source):  # whatever is no path is no file
         return source, "kept"
     if not recording.is_dir():
         return None, "not kept"

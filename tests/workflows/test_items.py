@@ -16,7 +16,6 @@ from tellapart.errors import Reason, SettingsError, SpecError
 from tellapart.records.roi import Roi
 from tellapart.workflows.items import decide_items
 
-
 NAMES = list(CLASSES)
 
 
@@ -51,6 +50,17 @@ def test_all_images_of_a_call_are_one_piece(tmp_path: Path) -> None:
     assert decision.evidence == (str(folder / "b.png"),)
     assert decision.because == "1 of 3 images show 'red', one is enough"
     assert [one.id for one in found.observations] == [str(folder / f"{name}.png") for name in "abc"]
+
+
+def test_a_file_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "p", a="green", b="red", c="blue")
+    named = [folder, folder / "b.png", tmp_path / "p" / ".." / "p" / "b.png"]
+    found = decide_items(model_folder(), named, policy=policy({"vote": "red", "at_least": 2}))[0]
+    assert [Path(one.id).name for one in found.observations] == ["a.png", "b.png", "c.png"]
+    assert found.decisions[0].state == "fine"
+    rois = [Roi(((0.0, 0.0), (0.5, 1.0)), "left"), Roi(((0.5, 0.0), (1.0, 1.0)), "right")]
+    halves = decide_items(model_folder(), [folder / "b.png"] * 2, policy=ANY_RED, rois=rois)[0]
+    assert len(halves.observations) == 2
 
 
 def test_the_order_of_the_files_decides_nothing(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _write(one: ItemDecision, stream: TextIO) -> None:
     several = len({decision.track for decision in one.decisions}) > 1
     for decision in one.decisions:
         track = f" {plain(decision.track)}:" if several else ""
-        told = f"{plain(one.name)}:{track} {plain(decision.state)} ({decision.rule}: {plain(decision.because)})"
+        told = f"{plain(one.name)}:{track} {plain(decision.state)} ({plain(decision.rule)}: {plain(decision.because)})"
         stream.write(told + "\n")
     if not one.decisions:
         stream.write(f"{plain(one.name)}: no decision, none of its images was answered\n")

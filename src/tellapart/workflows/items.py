@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -68,7 +69,8 @@ def decide_items(
 
     `by` tells what one piece is: all images of the "call", those of a "folder", or files of a folder whose names begin alike
     ("stem": up to the first _ - . or space, such as p17_top.jpg and p17_side.jpg). `views` are patterns for file names by the
-    name of a view. Regions are inputs of the policy by their names; where it has one input, all images are that.
+    name of a view. A file that is named twice counts once. Regions are inputs of the policy by their names; where it has
+    one input, all images are that.
 
     Raises:
         SpecError: `bad_policy` for a policy that cannot be read, whose window is not `item`, or that lacks an input.
@@ -80,9 +82,19 @@ def decide_items(
     judging = _Judging.of(policy, views or {}, rois, limits)
     answering = predict(model, paths, rois=rois, workers=workers, provider=provider, limits=limits, progress=progress)
     pieces: dict[str, list[Prediction | Refusal]] = {}
-    for outcome in answering.outcomes:
+    for outcome in _each_once(answering.outcomes):
         pieces.setdefault(_name(outcome.uri, by), []).append(outcome)
     return [judging.decided(name, outcomes) for name, outcomes in pieces.items()]
+
+
+def _each_once(outcomes: Iterable[Prediction | Refusal]) -> Iterator[Prediction | Refusal]:
+    """Without those of a file that was named before, by itself and with its folder: an image has one vote."""
+    seen: set[tuple[str, str | None]] = set()
+    for one in outcomes:
+        key = os.path.realpath(one.uri), one.roi if isinstance(one, Prediction) else None
+        if key not in seen:
+            seen.add(key)
+            yield one
 
 
 def _name(uri: str, by: str) -> str:

@@ -103,22 +103,65 @@ def test_a_folder_that_goes_away_is_lost_and_comes_back_without_its_old_files(tm
         assert read.nothing()
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_refused_once_and_taken_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "_TRY_AGAIN_S", 0.3)
     put(tmp_path, "a.jpg")
     put(tmp_path, "b.jpg", b"fine")
     read_bytes = Path.read_bytes
 
     def denied(path: Path) -> bytes:
-        if path.name == "a.jpg":
+        if path.name == "a.jpg" and locked:
+            n_tried.append(1)
             raise PermissionError(13, "Permission denied")
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", denied)
+    locked, n_tried = True, []
     with Read(source_of(tmp_path, settled_s=0.05)) as read:
         first, second = read.some(2)
         assert read.nothing()
+        while len(n_tried) < 3:
+            assert read.nothing()
+        locked = False
+        third = read.next()
+        assert (third.image, Path(third.uri).name) == (b"image", "a.jpg")
+        assert read.nothing()
     assert first.refused == "a.jpg cannot be read (Permission denied)"
     assert second.image == b"fine"
+
+
+def test_a_file_that_changes_while_it_is_read_is_taken_as_it_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(tmp_path, "a.jpg", b"one")
+    read_bytes, n_read = Path.read_bytes, []
+
+    def torn(path: Path) -> bytes:
+        n_read.append(1)
+        data = read_bytes(path)
+        if len(n_read) == 1:
+            put(tmp_path, "a.jpg", b"two")
+            os.utime(path, (5, 5))
+            return b"onE"
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", torn)
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        assert read.next().image == b"two"
+        assert read.nothing()
+    assert path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_name_that_is_no_text_can_be_written_into_journals(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/\xff\n.jpg", "wb") as file:
+        file.write(b"image")
+    with Read(source_of(tmp_path, settled_s=0.05)) as read:
+        shot = read.next()
+    assert (shot.image, shot.uri) == (b"image", f"{tmp_path}/\\xff\n.jpg")
+    assert shot.uri.encode()
 
 
 def test_files_that_are_not_wanted_are_not_read(tmp_path: Path) -> None:

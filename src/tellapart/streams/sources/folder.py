@@ -23,6 +23,8 @@ SUFFIXES = frozenset(
 MAX_BYTES = 256 * 2**20
 _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", ".new", "~")
 _LOOK_EVERY_S = 0.1
+# A file that a program has locked, or storage that fails for a while: later it can be read.
+_TRY_AGAIN_S = 10.0
 # Files that are gone are remembered all the same: a network folder that is lost looks empty, and comes back with them.
 _REMEMBERED = 50_000
 
@@ -46,6 +48,7 @@ class FolderSource:
         self._clock = clock
         self._growing: dict[str, tuple[State, float]] = {}
         self._done: dict[str, State] = {}
+        self._denied: dict[str, tuple[State, float]] = {}
 
     def frames(self, wanted: Callable[[float], bool]) -> Iterator[Shot | None]:
         """See `Source`. Looks ten times a second, less often where a look takes longer than a thirtieth of a second."""
@@ -74,7 +77,11 @@ class FolderSource:
             was = self._growing.get(name)
             growing[name] = was if was is not None and was[0] == state else (state, now_s)
         self._growing = growing
+        self._denied = {
+            name: it for name, it in self._denied.items() if growing.get(name, it)[0] == it[0] and name in new
+        }
         settled = [name for name, (_, since_s) in growing.items() if now_s - since_s >= self._settled_s]
+        settled = [name for name in settled if name not in self._denied or now_s >= self._denied[name][1]]
         return sorted(settled, key=lambda name: (growing[name][1], name))
 
     def _list(self) -> dict[str, State]:
@@ -94,7 +101,7 @@ class FolderSource:
         state, _ = self._growing[name]
         path = self._folder / name
         at_s = self._clock.now_s()
-        uri = str(path)
+        uri = _text(path)
         refused = _refusal(state[0])
         image: bytes | None = None
         if not refused and wanted(at_s):
@@ -103,11 +110,31 @@ class FolderSource:
             except FileNotFoundError:
                 return None
             except OSError as exc:
-                refused = f"{name} cannot be read ({exc.strerror})"
-            if image is not None and len(image) != state[0]:
+                return self._deny(name, Shot(at_s, None, uri, f"{_text(name)} cannot be read ({exc.strerror})"))
+            if len(image) != state[0] or _changed(path, state):
                 return None
         self._done[name] = state
         return Shot(at_s, image, uri, refused)
+
+    def _deny(self, name: str, shot: Shot) -> Shot | None:
+        """Refused once, and tried again now and then until it can be read."""
+        state, _ = self._growing[name]
+        told = name in self._denied
+        self._denied[name] = state, time.monotonic() + _TRY_AGAIN_S
+        return None if told else shot
+
+
+def _text(path: str | Path) -> str:
+    """A name of bytes that are no text as one that can be written into journals."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _changed(path: Path, state: State) -> bool:
+    try:
+        facts = path.stat()
+    except OSError:  # it went away after it was read
+        return False
+    return (facts.st_size, facts.st_mtime_ns) != state
 
 
 def _is_meant(name: str) -> bool:

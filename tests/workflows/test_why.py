@@ -16,6 +16,7 @@ from tests.workflows.watch.streams import START_S, frames, stream
 
 from tellapart.cli.why import why as command
 from tellapart.errors import DataError, Reason, SettingsError
+from tellapart.image.story import story
 from tellapart.records.decision import Decision
 from tellapart.records.observation import Observation
 from tellapart.streams.journal import Behind as Kept
@@ -85,7 +86,20 @@ def test_the_first_state_and_the_fallback_are_called_so(folder: Path) -> None:
     told = why(first["decisionId"], folders=[folder / "decisions"]).sentences
     assert told[0] == "front/bay is 'other' since 2023-11-14 22:13:20 UTC: the first state after the start."
     assert told[1].startswith(f"No rule of the policy {first['policy']} holds, and its fallback does: ")
+    assert "no rule holds" not in told[1]
     assert not any(line.startswith("The rule is written") for line in told)
+
+
+def test_above_the_picture_stands_nothing_about_single_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[str]] = []
+
+    def noted(told: list[str], *more: Any) -> Any:
+        drawn.append(told)
+        return story(told, *more)
+
+    monkeypatch.setattr("tellapart.workflows.why_picture.story", noted)
+    why(entry(folder, "other")["decisionId"], folders=[folder]).picture(folder / "why.png")
+    assert [line.partition(" ")[0] for line in drawn[0]] == ["front/bay", "No", "It"]
 
 
 def test_images_that_were_deleted_or_not_kept_are_told(folder: Path) -> None:

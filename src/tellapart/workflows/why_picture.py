@@ -17,12 +17,12 @@ from tellapart.image.story import MOST_SHOTS, WIDTH_PX, Shot, story
 from tellapart.image.timeline import Span, timeline
 from tellapart.workflows.why_images import Behind
 from tellapart.workflows.why_nearby import nearby
-from tellapart.workflows.why_sentences import clock
+from tellapart.workflows.why_sentences import clock, heading
 
 if TYPE_CHECKING:
     from tellapart.workflows.why import Explanation
 
-_CURVES, _SENTENCES, _LEAST_MARGIN_S = 6, 4, 2.0
+_CURVES, _LEAST_MARGIN_S = 6, 2.0
 _LEAST = 0.02
 """Labels that never came to more are not drawn, unless a rule has a threshold for them."""
 _GONE = {"deleted": "deleted: it was kept no longer", "not kept": "this image was not kept", "kept": "cannot be read"}
@@ -35,7 +35,7 @@ def write_picture(found: Explanation, path: Path) -> None:
         DataError: `write_failed`.
     """
     shots = [_shot(one) for one in found.images[-MOST_SHOTS:]]
-    told = list(found.sentences[:_SENTENCES])
+    told = list(heading(found.decision, found.images, found.rule))
     if len(found.images) > len(shots):
         told.append(f"The last {len(shots)} of {len(found.images)} images are shown.")
     drawn = story(told, shots, _chart(found))

@@ -11,17 +11,23 @@ from tellapart.workflows.why_images import Behind
 from tellapart.workflows.why_policy import RuleText
 
 _FALLBACK, _OUTSIDE = "fallback", "outside"
+_NO_RULE = "no rule holds; "
 
 
 def sentences(decision: Mapping[str, Any], images: Sequence[Behind], rule: RuleText | None) -> tuple[str, ...]:
     """One thought each."""
+    told = [f"{clock(one.at_s)}  {one.where}: {one.answer}{_figures(one)}" for one in images]
+    return (*heading(decision, images, rule), *told, *_left(images))
+
+
+def heading(decision: Mapping[str, Any], images: Sequence[Behind], rule: RuleText | None) -> tuple[str, ...]:
+    """Those that are about the decision, not about one of its images."""
     told = [_state(decision, rule), _rule(decision), _models(decision, images)]
     if rule is not None and rule.text:
         told.append(f"The rule is written: {rule.text}")
     elif rule is None:
         told.append(f"The text of the policy {decision['policy']} is not there any more.")
-    told += [f"{clock(one.at_s)}  {one.where}: {one.answer}{_figures(one)}" for one in images]
-    return (*told, *_left(images))
+    return tuple(told)
 
 
 def _state(decision: Mapping[str, Any], rule: RuleText | None) -> str:
@@ -41,7 +47,7 @@ def _state(decision: Mapping[str, Any], rule: RuleText | None) -> str:
 def _rule(decision: Mapping[str, Any]) -> str:
     policy, rule, because = decision["policy"], decision["rule"], decision["because"]
     if rule == _FALLBACK:
-        return f"No rule of the policy {policy} holds, and its fallback does: {because}."
+        return f"No rule of the policy {policy} holds, and its fallback does: {because.removeprefix(_NO_RULE)}."
     if rule == _OUTSIDE:
         return f"By the policy {policy} this is the state between episodes: {because}."
     named = f"Rule{rule[4:]}" if re.match(r"rule \d+ \(", rule) else f"The rule {rule!r}"

@@ -105,6 +105,18 @@ def test_a_bad_first_line_does_not_refuse_the_others(tmp_path: Path, good: list[
         assert len(found.refusals) == 1
 
 
+def test_each_image_has_an_id_of_its_own(tmp_path: Path) -> None:
+    over = [line(float(n), uri="frame.jpg", id=None) for n in range(3)]
+    found = read_recording(written(tmp_path / "over.jsonl", *over))
+    assert [one.id for one in found[""]] == ["frame.jpg", "frame.jpg (1)", "frame.jpg (2)"]
+    path = written(tmp_path / "twice.jsonl", line(0.0), line(1.0), line(0.0), line(0.0, input="other"))
+    twice = read_recording(path)
+    assert [(one.input, one.at_s) for one in twice[""]] == [("image", 0.0), ("other", 0.0), ("image", 1.0)]
+    assert [one.sentence for one in twice.refusals] == [
+        f"{path}:3: it is no line of a recording: the id 'i0' was given to an image before: each has one of its own [bad_row]"
+    ]
+
+
 def test_what_is_null_counts_as_left_out(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", line(0.0, sequence=None, input=None, id=None, view=None))
     (one,) = read_recording(path)[""]

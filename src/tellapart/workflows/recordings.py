@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
@@ -129,6 +129,7 @@ class _Reading:
     refusals: list[Refusal] = field(default_factory=list)
     numbers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     timed: dict[str, bool] = field(default_factory=dict)
+    ids: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     def take(self, file: Path, sequence: str) -> None:
         """Read one file."""
@@ -155,6 +156,7 @@ class _Reading:
         self._check_times(sequence, timed)
         one = Observation.from_json(self._completed(value, number))
         check(one, value)
+        one = self._named(sequence, one, number, by_uri=value.get("id") is None)
         self.timed[sequence] = timed  # a line that is refused says nothing about the others
         self.sequences.setdefault(sequence, []).append(one)
 
@@ -166,6 +168,16 @@ class _Reading:
             number += 1
         self.numbers[sequence] = number, image
         return number
+
+    def _named(self, sequence: str, one: Observation, number: int, *, by_uri: bool) -> Observation:
+        """With an id of its own: a camera may write every image over the last one, and name them all alike."""
+        known = self.ids.setdefault(sequence, set())
+        if (one.input, one.id) in known:
+            if not by_uri:
+                raise ValueError(f"the id {one.id!r} was given to an image before: each has one of its own")
+            one = replace(one, id=f"{one.id} ({number})")
+        known.add((one.input, one.id))
+        return one
 
     def _check_times(self, sequence: str, timed: bool) -> None:
         if self.timed.get(sequence, timed) != timed:

@@ -105,6 +105,40 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path, options: dict[str, str], m
     assert str(caught.value).endswith(message)
 
 
+def test_the_image_itself_is_never_written_over(tmp_path: Path) -> None:
+    image = photo(tmp_path / "a.png")
+    before = image.read_bytes()
+    (tmp_path / "link.png").symlink_to(image)
+    file = stream(tmp_path, left={"source": "left"})
+    for output in (image, tmp_path / "link.png"):
+        message = "is the image itself, which would be lost: name another file to write to"
+        with pytest.raises(SettingsError, match=message):
+            draw_regions(image, output=output)
+        with pytest.raises(SettingsError, match=message):
+            draw_stream_regions(file, image=image, output=output)
+    assert image.read_bytes() == before
+
+
+def test_an_image_that_cannot_be_decoded_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / "a.png").write_bytes(b"broken")
+    photo(tmp_path / "left" / "b.png", (32, 32))
+    file = stream(tmp_path, left={"source": "left"})
+    assert draw_stream_regions(file, output=tmp_path / "x.png", wait_s=60)[0].size == (32, 32)
+    (tmp_path / "left" / "b.png").unlink()
+    with pytest.raises(StreamError, match=r"gave no picture within 2 s \(.*a\.png: not an image"):
+        draw_stream_regions(file, output=tmp_path / "x.png", wait_s=2)
+
+
+def test_cameras_whose_names_are_alike_have_a_file_each(tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a.png")
+    drawn = draw_stream_regions(
+        stream(tmp_path, **{"line 1": {"source": "in"}, "line_1": {"source": "in"}}), output=tmp_path / "out", wait_s=60
+    )
+    assert [one.path.name for one in drawn] == ["line_1.png", "line_1 (2).png"]
+    assert all(one.path.exists() for one in drawn)
+
+
 def test_the_command_draws_an_image(tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png")
     ran = run("roi", "draw", image, "--roi", "cap=0.25,0,0.75,0.5", "-o", tmp_path / "out.png")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tellapart.errors import DataError, Reason, SettingsError, StreamError
+from tellapart.errors import DataError, ImageError, Reason, SettingsError, StreamError
 from tellapart.files import replacing
 from tellapart.image.decode import decode
 from tellapart.image.encode import encode_png
@@ -64,8 +64,10 @@ def draw_regions(
 
     Raises:
         ImageError: the image cannot be decoded, or `roi_empty` for a polygon without area.
+        SettingsError: `bad_setting`, `output` is the image itself.
         DataError: `write_failed`.
     """
+    _expect_another(Path(image), Path(output))
     return _drawn(decode(read_file(image, limits), limits=limits), rois, Path(output))
 
 
@@ -92,12 +94,12 @@ def draw_stream_regions(
 
     stream = read_stream(stream) if isinstance(stream, str | Path) else stream
     names = _chosen(stream, camera, image, Path(output))
+    places = _places(names, Path(output))
     if image is not None:
+        _expect_another(Path(image), places[names[0]])
         pictures = {names[0]: decode(read_file(image, limits), limits=limits)}
     else:
         pictures = _first_pictures(stream, names, wait_s, limits)
-    several = len(names) > 1 or Path(output).is_dir()
-    places = {name: Path(output) / f"{_UNFIT.sub('_', name)}.png" if several else Path(output) for name in names}
     return [_drawn(pictures[name], _rois(stream, name), places[name], name) for name in names]
 
 
@@ -114,6 +116,24 @@ def _chosen(stream: Stream, camera: str | None, image: str | Path | None, output
         )
         raise SettingsError(Reason.BAD_SETTING, message)
     return names
+
+
+def _places(names: Sequence[str], output: Path) -> dict[str, Path]:
+    """A file for each camera; names that look alike as files get a number."""
+    if len(names) == 1 and not output.is_dir():
+        return {names[0]: output}
+    stems = [_UNFIT.sub("_", name) for name in names]
+    numbers = [stems[:at].count(stem) for at, stem in enumerate(stems)]
+    return {
+        name: output / (f"{stem} ({number + 1}).png" if number else f"{stem}.png")
+        for name, stem, number in zip(names, stems, numbers, strict=True)
+    }
+
+
+def _expect_another(image: Path, output: Path) -> None:
+    if output.exists() and image.exists() and output.samefile(image):
+        message = f"{output} is the image itself, which would be lost: name another file to write to"
+        raise SettingsError(Reason.BAD_SETTING, message)
 
 
 def _rois(stream: Stream, camera: str) -> list[Roi]:
@@ -139,7 +159,10 @@ def _first_pictures(stream: Stream, names: Sequence[str], wait_s: float, limits:
         while len(found) < len(names) and (left := until - time.monotonic()) > 0:
             for frame in cameras.wait(min(left, 0.5)):
                 if frame.camera not in found:
-                    found[frame.camera] = _decoded(frame.image, limits)
+                    try:
+                        found[frame.camera] = _decoded(frame.image, limits)
+                    except ImageError as exc:
+                        messages[frame.camera] = f"{frame.uri}: {exc}"
             messages |= {one.camera: one.message for one in cameras.changes() if one.message}
             if cameras.ended:
                 break

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tellapart.errors import DataError, Reason
 from tellapart.streams.layout import DECISIONS, day_of
-from tellapart.streams.run_lines import RecordedRun, lines_of
+from tellapart.streams.run_lines import RecordedRun, lines_of, reading
 
 _DAY_S = 86400.0
 
@@ -24,13 +23,8 @@ def journal_of_run(folder: Path, kind: str, run: RecordedRun, read: Callable[[di
     # The image that was looked at first need not be the oldest one.
     oldest = f"{kind}-{day_of(max(0.0, run.began_s - _DAY_S))}.jsonl"
     files = [file for file in sorted((folder / DECISIONS).glob(f"{kind}-*.jsonl")) if file.name >= oldest]
-    return [_read(row, read, file) for file in files for row in lines_of(file) if row.get("run") == run.id]
-
-
-def _read(row: dict[str, Any], read: Callable[[dict[str, Any]], T], file: Path) -> T:
-    try:
-        return read(row)
-    except (KeyError, TypeError, ValueError) as exc:
-        raise DataError(
-            Reason.RECORDING_DAMAGED, f"{file} holds a line that lacks something or says it wrongly: {exc!r}"
-        ) from exc
+    found = []
+    for file in files:
+        with reading(file):
+            found += [read(row) for row in lines_of(file) if row.get("run") == run.id]
+    return found

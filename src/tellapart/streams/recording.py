@@ -19,7 +19,7 @@ from tellapart.streams.frame import Frame
 from tellapart.streams.health import CameraChange
 from tellapart.streams.journal_run import journal_of_run
 from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RECORDING, RUNS, hour_of
-from tellapart.streams.run_lines import RecordedRun, lines_of
+from tellapart.streams.run_lines import RecordedRun, instant_in, lines_of, reading
 
 EXACT_KINDS = ("file", "png")
 _PREFIX = "observations-"
@@ -63,10 +63,12 @@ class Recording:
         """
         began: dict[str, float] = {}
         ended: dict[str, float] = {}
-        for line in lines_of(self.folder / RUNS):
-            for of, key in ((began, "began"), (ended, "ended")):
-                if key in line:
-                    of[str(line["run"])] = float(line[key])
+        path = self.folder / RUNS
+        with reading(path):
+            for line in lines_of(path):
+                for of, key in ((began, "began"), (ended, "ended")):
+                    if key in line:
+                        of[str(line["run"])] = instant_in(line[key])
         following = [*list(began.values())[1:], math.inf]
         pairs = zip(began.items(), following, strict=True)
         return tuple(RecordedRun(run, at_s, ended.get(run), next_s) for (run, at_s), next_s in pairs)
@@ -79,12 +81,8 @@ class Recording:
         """
         for hour in self._hours(run):
             path = self.folder / f"{_PREFIX}{hour}.jsonl"
-            try:
+            with reading(path):
                 rows = [_answer(row) for row in self._rows(path, run)]
-            except (KeyError, TypeError, ValueError) as exc:
-                raise DataError(
-                    Reason.RECORDING_DAMAGED, f"{path} holds a line that lacks something or says it wrongly: {exc!r}"
-                ) from exc
             rows.sort(key=lambda row: (*_order(row[0]), row[1].observation.order))
             for _, same in groupby(rows, key=lambda row: _order(row[0])):
                 of_frame = list(same)
@@ -115,8 +113,10 @@ class Recording:
         there: set[tuple[float, str, int]] = set()
         n_inexact = 0
         for hour in self._hours(run):
-            rows = self._rows(self.folder / f"{_PREFIX}{hour}.jsonl", run)
-            seen |= {(row["at"], row["frame"]["camera"], row["frame"]["number"]) for row in rows}
+            path = self.folder / f"{_PREFIX}{hour}.jsonl"
+            with reading(path):
+                rows = self._rows(path, run)
+                seen |= {(row["at"], row["frame"]["camera"], row["frame"]["number"]) for row in rows}
             for row in self._frame_rows(hour, run):
                 if (self.folder / FRAMES / hour / row["file"]).exists():
                     there.add((row["at"], row["camera"], row["number"]))
@@ -156,12 +156,16 @@ class Recording:
         return any(file.exists() and needle in file.read_bytes() for file in files)
 
     def _rows(self, path: Path, run: RecordedRun) -> list[dict[str, Any]]:
-        return [row for row in lines_of(path) if row.get("frame", {}).get("run") == run.id] if path.exists() else []
+        return [row for row in lines_of(path) if row["frame"]["run"] == run.id] if path.exists() else []
 
     def _frame_rows(self, hour: str, run: RecordedRun) -> list[dict[str, Any]]:
         path = self.folder / FRAMES / hour / FRAMES_INDEX
-        rows = {row["file"]: row for row in lines_of(path) if row["run"] == run.id} if path.exists() else {}
-        return sorted(rows.values(), key=lambda row: (row["at"], row["camera"], row["number"]))
+        with reading(path):
+            found = [_frame_row(row) for row in lines_of(path) if row["run"] == run.id] if path.exists() else []
+        # Twice the same file: the later line is about what is there.
+        return sorted(
+            {row["file"]: row for row in found}.values(), key=lambda row: (row["at"], row["camera"], row["number"])
+        )
 
     def _frame(self, row: dict[str, Any], path: Path) -> Frame | None:
         try:
@@ -178,6 +182,16 @@ class Recording:
             ) from exc
         at_s, trigger = float(row["at"]), row.get("trigger")
         return Frame(str(row["camera"]), int(row["number"]), at_s, image, str(row["uri"]), trigger)
+
+
+def _frame_row(row: dict[str, Any]) -> dict[str, Any]:
+    """What is read of a line about an image; its file lies in the folder of its hour and nowhere else."""
+    file, trigger = str(row["file"]), row.get("trigger")
+    if Path(file).name != file:
+        raise ValueError(f"{file!r} is no name of a file")
+    texts = {name: str(row[name]) for name in ("camera", "kind", "uri")}
+    values = {"at": instant_in(row["at"]), "number": int(row["number"]), "file": file, **texts}
+    return values if trigger is None else {**values, "trigger": str(trigger)}
 
 
 def _camera_change(row: dict[str, Any]) -> CameraChange:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tellapart.errors import DataError, Reason
+
+_YEAR_10000_S = 253_402_300_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,33 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
     del data
     for number, line in enumerate(lines, 1):
         yield _value(line, path, number)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever the block misses in the lines of a file is told with the file's name.
+
+    Raises:
+        DataError: `recording_damaged`.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        raise DataError(
+            Reason.RECORDING_DAMAGED, f"{path} holds a line that lacks something or says it wrongly: {exc!r}"
+        ) from exc
+
+
+def instant_in(value: Any) -> float:
+    """A time as lines tell it, in seconds since 1970.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    at_s = float(value)
+    if not 0 <= at_s < _YEAR_10000_S:
+        raise ValueError(f"{at_s:g} is no time in seconds since 1970")
+    return at_s
 
 
 def _value(line: bytes, path: Path, number: int) -> dict[str, Any]:

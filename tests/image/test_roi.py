@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.builders import picture
 
-from tellapart.errors import ImageError, Reason
+from tellapart.errors import ImageError, Reason, SpecError
 from tellapart.image.decode import Decoded
 from tellapart.image.roi import _Region, crop, crop_decoded
 from tellapart.image.types import Box, RgbImage
@@ -92,3 +92,12 @@ def test_both_paths_agree(points: tuple[tuple[float, float], ...], mode: str, bo
     assert np.array_equal(one.pixels, other.pixels)
     assert one.box == other.box
     assert (one.box is None) == (box is None)
+
+
+def test_corners_the_wrong_way_round_are_told() -> None:
+    with pytest.raises(SpecError) as caught:
+        Roi(((0.7, 0.1), (0.3, 0.5)), "cap")
+    assert str(caught.value) == (
+        "region 'cap' has no area: x0, y0 are the upper left corner of a rectangle and x1, y1 the lower right one, got "
+        "((0.7, 0.1), (0.3, 0.5))"
+    )

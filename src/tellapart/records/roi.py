@@ -30,7 +30,9 @@ class Roi:
                 )
         x0, y0, x1, y1 = self.box
         if x0 >= x1 or y0 >= y1:
-            raise SpecError(Reason.BAD_ROI, f"region {self.name!r} has no area: {self.points}")
+            corners = ": x0, y0 are the upper left corner of a rectangle and x1, y1 the lower right one"
+            how = corners if len(self.points) == 2 else ""
+            raise SpecError(Reason.BAD_ROI, f"region {self.name!r} has no area{how}, got {self.points}")
 
     @property
     def is_polygon(self) -> bool:

@@ -202,7 +202,8 @@ def _edge(trial: Trial, about: str, shown: str, images: Mapping[str, Sequence[Sh
 
 
 def _told(leaf: Any) -> str:
-    given = leaf.model_dump(exclude_defaults=True, mode="json")
+    written = leaf.model_dump(exclude_defaults=True, mode="json")
+    given = {leaf.kind: written[leaf.kind], **written}  # what it is first
     return ", ".join(
         f"{name} {str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items()
     )

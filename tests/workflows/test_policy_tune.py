@@ -208,6 +208,15 @@ def test_a_policy_without_numbers_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_truth_of_another_clock_is_told(policy: Path) -> None:
+    images, truth = recorded(3)
+    moved = {
+        name: [TrueEpisode(one.start_s + 1e6, one.end_s + 1e6, one.state) for one in of] for name, of in truth.items()
+    }
+    with pytest.raises(DataError, match=r"got 0 episodes in 3 sequences; 12 lie outside the recorded time$"):
+        tune_policy(policy, images, moved, aim=aim_of())
+
+
 def test_too_few_episodes_are_refused(policy: Path) -> None:
     images, truth = recorded(1, n_episodes=1)
     with pytest.raises(DataError) as told:

@@ -70,11 +70,14 @@ def pieces_of(
     else:
         told = f"{len(whole)} sequences"
     if labelled < 2:
+        n_outside = sum(len(labels[name]) for name in recording if name in labels and recording[name]) - n_episodes
         raise DataError(
             Reason.TOO_FEW_EPISODES,
             "tuning needs labelled episodes to choose on and others to validate on: at least two sequences with episodes, or "
             f"one that can be cut between two of them{gaps}; got {n_episodes} episode{'s' * (n_episodes != 1)} in "
-            f"{n_sequences} sequence{'s' * (n_sequences != 1)}",
+            f"{n_sequences} sequence{'s' * (n_sequences != 1)}"
+            + f"; {n_outside} lie outside the recorded time"
+            * bool(n_outside),
         )
     n_folds = min(labelled, MAX_FOLDS)
     parts = told if n_folds == len(whole) else f"{n_folds} parts of {told}"

@@ -55,6 +55,7 @@ def test_a_sound_policy(tmp_path: Path) -> None:
         "fallback", "rule 1 (defective)", "rule 1 (defective)"
     ]  # fmt: skip
     assert "    4 images, votes tied: defect, good                    ask        fallback" in lines
+    assert "  rule 2 (ok): mean good, at_least 0.7" in lines
     value = json.loads(run("policy", "check", file, "--json").out)
     assert (value[0]["ok"], value[0]["faults"]) == (True, [])
     assert {"about", "shown", "state", "rule", "because", "track"} == set(value[0]["edges"][0])

@@ -56,6 +56,16 @@ def test_a_part_is_in_the_picture_from_edge_to_edge_also_when_the_belt_stops() -
     assert stopped > 0
 
 
+def test_the_belt_never_runs_backwards() -> None:
+    """In these sequences two stops fell together."""
+    for seed, name in ((1, "seq_037"), (4, "seq_015")):
+        sequences = {s.name: s for s in samples.plan(samples.LineVideo(seconds=60, n_sequences=40, seed=seed))}
+        found = sequences[name]
+        travelled = [found.travelled(at_s) for at_s in np.arange(0, 60, 0.05)]
+        assert (np.diff(travelled) >= 0).all()
+        assert all(start + length <= later for (start, length), (later, _) in itertools.pairwise(found.stops))
+
+
 def test_the_share_of_defective_parts_is_as_asked_and_every_fault_occurs() -> None:
     parts = [p for s in samples.plan(samples.LineVideo(seconds=600, n_sequences=4)) for p in s.passages]
     kinds = [p.kind for p in parts]

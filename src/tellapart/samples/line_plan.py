@@ -17,7 +17,7 @@ from tellapart.samples.schedule import FAULTS, SHARES, bottle_look
 _MACHINES = {"camera_1": (0.74, 0.37), "camera_2": (0.23, 0.58)}
 WIDTH = PICTURE[0] * 4 / 3
 """Width of the picture in line units; parts travel from its left edge to its right one."""
-Stops = Sequence[tuple[float, float]]
+Stops = tuple[tuple[float, float], ...]
 _STREAM = 7  # keeps these random numbers apart from those of the photos
 
 
@@ -128,7 +128,7 @@ def plan(line: LineVideo) -> list[LineSequence]:
 def _sequence(line: LineVideo, index: int) -> LineSequence:
     rng = np.random.default_rng([line.seed, _STREAM, index])
     speed = line.parts_per_minute / 60 * 2 * WIDTH
-    stops = tuple((start, float(rng.uniform(0.8, 2.5))) for start in _moments(line, 0.7, rng))
+    stops = _one_after_the_other([(start, float(rng.uniform(0.8, 2.5))) for start in _moments(line, 0.7, rng)])
     lights = [Light(0.0, float(rng.uniform(0.7, 1.15)), float(rng.uniform(0, 1)))]
     lights += [Light(s, float(rng.uniform(0.5, 1.35)), float(rng.uniform(0, 1))) for s in _moments(line, 2.0, rng)]
     # One line has one camera and one product, whatever the day.
@@ -148,6 +148,14 @@ def _sequence(line: LineVideo, index: int) -> LineSequence:
         reaches=tuple(_reach(s, rng) for s in _moments(line, 7.0, rng)),
         glares=tuple(_glare(s, rng) for s in _moments(line, 7.0, rng)),
     )
+
+
+def _one_after_the_other(stops: Sequence[tuple[float, float]]) -> Stops:
+    """A stop that would begin within another follows it: a belt that stood twice at once would run backwards."""
+    found: list[tuple[float, float]] = []
+    for start, length in stops:
+        found.append((max(start, sum(found[-1])) if found else start, length))
+    return tuple(found)
 
 
 def _mounted(station: Station, rng: np.random.Generator) -> Station:

@@ -105,7 +105,7 @@ def test_what_comes_too_fast_is_dropped_and_counted(limit: str, monkeypatch: pyt
     for number in range(1, 9):
         one.put(event(number, n_bytes=3000))
     told = one.channel()
-    assert (told.n_failed, told.is_failing, told.message) == (5, True, "held is too slow: 3 events wait for it")
+    assert (told.n_failed, told.is_failing, told.message) == (5, True, "it is too slow: 3 events wait for it")
     sink.go.set()
     until(lambda: len(sink.got) == 4)
     until(lambda: not one.channel().is_failing)
@@ -141,10 +141,10 @@ def test_a_sink_that_hangs_is_told_and_does_not_hold_the_end_up(monkeypatch: pyt
     assert sink.began.wait(30)
     monkeypatch.setattr(sending, "SLOW_S", -1.0)
     told = one.channel()
-    assert (told.is_failing, told.message) == (True, "held has been with one event for 0 s")
+    assert (told.is_failing, told.message) == (True, "it has been with one event for 0 s")
     ended(one, 0.05)
     told = one.channel()
-    assert (told.n_failed, told.message) == (3, "held was too slow at the end: 3 events are lost")
+    assert (told.n_failed, told.message) == (3, "it was too slow at the end: 3 events are lost")
     one.put(event(9))
     assert one.channel().n_failed == 4
     sink.go.set()

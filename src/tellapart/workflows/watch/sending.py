@@ -39,7 +39,7 @@ class Sending:
             now = dataclasses.replace(self._channel, n_waiting=len(self._waiting) + (self._began_s is not None))
             taken_s = None if self._began_s is None else time.monotonic() - self._began_s
         if taken_s is not None and taken_s > SLOW_S:
-            now.is_failing, now.message = True, f"{now.name} has been with one event for {taken_s:.0f} s"
+            now.is_failing, now.message = True, f"it has been with one event for {taken_s:.0f} s"
         return now
 
     def put(self, event: Event) -> None:
@@ -51,7 +51,7 @@ class Sending:
         with self._changed:
             full = len(self._waiting) >= MOST_EVENTS or (self._bytes and self._bytes + n_bytes > MOST_BYTES)
             if self._closing or full:
-                self._channel.failed(f"{self._channel.name} is too slow: {len(self._waiting):,} events wait for it")
+                self._channel.failed(f"it is too slow: {len(self._waiting):,} events wait for it")
                 return
             self._bytes += n_bytes
             self._waiting.append((dataclasses.replace(event, evidence=lambda: seen), n_bytes))
@@ -70,7 +70,7 @@ class Sending:
             self._given_up = True
             n = len(self._waiting) + (self._began_s is not None)
             if n:
-                self._channel.failed(f"{self._channel.name} was too slow at the end: {n:,} events are lost", n)
+                self._channel.failed(f"it was too slow at the end: {n:,} events are lost", n)
             self._waiting.clear()
             self._began_s = None
 

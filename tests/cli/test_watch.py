@@ -51,7 +51,7 @@ def states(lines: list[str]) -> list[str]:
 
 
 def test_a_folder_is_looked_at_and_the_changes_are_told(site: Path) -> None:
-    done = run(site, "line.yaml", "--until-idle", "1s", "--json")
+    done = run(site, "line.yaml", "--until-idle", "3s", "--json")
     assert done.returncode == 0, done.stderr
     *events, summary = done.stdout.splitlines()
     assert states(events) == ["red", "blue", "green"]
@@ -63,7 +63,7 @@ def test_a_folder_is_looked_at_and_the_changes_are_told(site: Path) -> None:
 
 
 def test_lines_for_people(site: Path) -> None:
-    done = run(site, "line.yaml", "--until-idle", "1s", "--all")
+    done = run(site, "line.yaml", "--until-idle", "3s", "--all")
     told = [line.partition(" ")[2] for line in done.stdout.splitlines() if " belt: " in line and "camera" not in line]
     assert told == [f"belt: {colour}, the answer is '{colour}'" for colour in ("red", "red", "blue", "green")]
     assert done.stderr.splitlines()[0].startswith("line: 5 images in ")
@@ -72,7 +72,7 @@ def test_lines_for_people(site: Path) -> None:
 def test_a_sink_on_the_standard_output_has_it_for_itself(site: Path) -> None:
     text = (site / "line.yaml").read_text().replace("out.jsonl", '"-"')
     (site / "piped.yaml").write_text(text.replace("name: line", "name: piped"))
-    done = run(site, "piped.yaml", "--until-idle", "1s")
+    done = run(site, "piped.yaml", "--until-idle", "3s")
     assert done.returncode == 0, done.stderr
     assert states(done.stdout.splitlines()) == ["red", "blue", "green"]
     assert all(line.startswith('{"stream":"piped",') for line in done.stdout.splitlines())

@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_bytes(b"nonsense" if colour == "?" else jpeg_bytes(picture_of(colour, number, 64)))
     (site / "line.yaml").write_text(STREAM)
     (site / "red.yaml").write_text(POLICY)
-    done = tellapart(site, "watch", "line.yaml", "--until-idle", "1s")
+    done = tellapart(site, "watch", "line.yaml", "--until-idle", "3s")
     assert done.returncode == 0, done.stderr
     return site
 

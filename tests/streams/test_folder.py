@@ -35,6 +35,17 @@ def test_files_that_are_there_come_in_the_order_of_their_names(tmp_path: Path) -
     assert shots[0].uri == str(tmp_path / "a.png")
 
 
+def test_what_is_there_at_the_start_may_be_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", b"one")
+    with Read(source_of(tmp_path, settled_s=0.05, existing="skip")) as read:
+        assert read.nothing()
+        put(tmp_path, "b.jpg", b"two")
+        assert names([read.next()]) == ["b.jpg"]
+        path = put(tmp_path, "a.jpg", b"other")
+        os.utime(path, (5, 5))
+        assert names([read.next()]) == ["a.jpg"]
+
+
 def test_a_file_is_delivered_once_and_anew_when_it_is_written_anew(tmp_path: Path) -> None:
     path = put(tmp_path, "a.jpg", b"one")
     with Read(source_of(tmp_path, settled_s=0.05)) as read:

@@ -88,6 +88,9 @@ class CameraSettings(Section):
     settled_s: Seconds = Field(
         default=0.5, description="Folders: a file counts as written when it did not grow for so long."
     )
+    existing: Literal["take", "skip"] = Field(
+        default="take", description="Folders: what lies there at the start is looked at, or passed over."
+    )
     reconnect: Reconnect = Field(default=Reconnect(), description="Waits before a lost camera is tried again.")
 
 

@@ -33,7 +33,8 @@ State = tuple[int, int]
 
 
 class FolderSource:
-    """Files that are there at the start come in the order of their names, later ones as they settle.
+    """Files that are there at the start come in the order of their names (or not at all: `existing: skip`), later ones as they
+    settle.
 
     A file has settled when its size and time did not change for `settled_s`. Names that begin with a dot or ~ or end as
     unfinished downloads do are passed over, and so are folders within. A file that is written anew is delivered anew.
@@ -45,6 +46,7 @@ class FolderSource:
     def __init__(self, settings: Any, clock: Clock) -> None:
         self._folder = Path(settings.source)
         self._settled_s: float = settings.settled_s
+        self._passes_over = settings.existing == "skip"
         self._clock = clock
         self._growing: dict[str, tuple[State, float]] = {}
         self._done: dict[str, State] = {}
@@ -69,6 +71,8 @@ class FolderSource:
     def _look(self, now_s: float) -> list[str]:
         """Names that have settled by now, the ones first that were seen first."""
         present = self._list()
+        if self._passes_over:
+            self._done, self._passes_over = dict(present), False
         if len(self._done) > len(present) + _REMEMBERED:
             self._done = {name: state for name, state in self._done.items() if name in present}
         new = {name: state for name, state in present.items() if self._done.get(name) != state}

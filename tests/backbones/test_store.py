@@ -124,3 +124,17 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match=r"the backbone x could not be kept in .*file: ") as caught:
         Store(tmp_path / "file").add("x", data, OnnxBackbone.open(data).card, 0.0)
     assert caught.value.reason is Reason.WRITE_FAILED
+
+
+def test_a_network_that_another_process_replaces_meanwhile_is_taken_as_it_is_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = store.get(NAME)
+    other = tiny_backbone_bytes(spec="decode|upright|fit(16)")
+    new = store.add(NAME, other, OnnxBackbone.open(other).card, 1e-7)
+    assert old is not None
+    assert not store.network_path(old).exists()
+    reads = iter([old])  # what was read just before the other process was done
+    get = Store.get
+    monkeypatch.setattr(Store, "get", lambda self, name: next(reads, None) or get(self, name))
+    assert store.verified(NAME) == store.network_path(new)

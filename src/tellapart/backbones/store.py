@@ -66,23 +66,27 @@ class Store:
             BackboneError: `backbone_unknown` when it was not added, `checksum_mismatch` when it is another file by now.
         """
         entry = self.get(name)
-        if entry is not None and not self.network_path(entry).exists():
-            entry = self.get(name)  # replaced by another process since
+        found = None if entry is None else self._found(entry)
+        while entry is not None and found != entry.sha256 and (now := self.get(name)) != entry:
+            entry, found = now, None if now is None else self._found(now)  # replaced by another process meanwhile
         if entry is None:
             raise BackboneError(Reason.BACKBONE_UNKNOWN, f"the backbone {name} was not added to {self.folder}")
         path = self.network_path(entry)
-        try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as exc:
-            found = f"unreadable ({exc.strerror})"
         if found != entry.sha256:
             raise BackboneError(
                 Reason.CHECKSUM_MISMATCH,
-                f"{path} is not the file that was added as {name} (sha256 {entry.sha256[:12]}…, now {found[:12]}…); "
+                f"{path} is not the file that was added as {name} (sha256 {entry.sha256[:12]}…, now {str(found)[:12]}…); "
                 f"delete it and {'try' if name.startswith(FILE) else 'add it'} again",
             )
         return path
+
+    def _found(self, entry: Entry) -> str:
+        """The checksum of a network as it is, or why it has none."""
+        try:
+            with self.network_path(entry).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as exc:
+            return f"unreadable ({exc.strerror})"
 
     def add(self, name: str, data: bytes, card: BackboneCard, max_difference: float) -> Entry:
         """Keep a canonical file under a name; an older one is replaced.

@@ -59,7 +59,10 @@ class FolderFiles:
 
     def names(self) -> frozenset[str]:
         """All files below the folder."""
-        return frozenset(p.relative_to(self._folder).as_posix() for p in self._folder.rglob("*") if p.is_file())
+        try:
+            return frozenset(p.relative_to(self._folder).as_posix() for p in self._folder.rglob("*") if p.is_file())
+        except FileNotFoundError as exc:  # a folder went away while it was listed: another model takes its place
+            raise _incomplete(self.location, Path(exc.filename or self._folder).name) from exc
 
     def read(self, name: str) -> bytes:
         """One file's bytes."""

@@ -20,11 +20,10 @@ from tellapart.workflows.watch.plan import Look
 
 LEFT = Roi(((0.0, 0.0), (0.5, 1.0)), "left")
 CORNER = Roi(((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)), "corner")
-MODELS = {"a": model(), "b": model()}
 
 
 def looking(**looks: tuple[Look, ...]) -> Looking:
-    return Looking(looks, MODELS)
+    return Looking(looks, {name: model() for name in ("a", "b")})
 
 
 def test_a_frame_is_answered_as_predict_does() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from tellapart.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "check": "tellapart.cli.policy_check:check",
@@ -14,20 +14,6 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    """Imports a command when it is called, or all of them to show the help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-@click.group(cls=_Lazy)
+@click.group(cls=LazyGroup, commands_at=_COMMANDS)
 def policy() -> None:
     """Business states from what a model says: test a policy, run it, judge it, tune it."""

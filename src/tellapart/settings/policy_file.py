@@ -16,6 +16,7 @@ from tellapart.settings.policy import Policy, Track
 from tellapart.settings.policy_faults import faults_of
 from tellapart.settings.policy_meaning import contradictions
 from tellapart.settings.recipe_yaml import parse
+from tellapart.settings.text_file import read_text
 
 MAX_BYTES = 1024 * 1024
 ONLY_TRACK = "state"
@@ -88,12 +89,10 @@ def _with_tracks(given: Given) -> Given:
 
 
 def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        if len(data) > MAX_BYTES:
-            raise SpecError(Reason.BAD_POLICY, f"the policy {path} has more than 1 MiB: it cannot be a policy")
-        return data.decode("utf-8-sig")
-    except OSError as exc:
-        raise SpecError(Reason.BAD_POLICY, f"the policy {path} cannot be read: {exc.strerror or exc}") from exc
-    except ValueError as exc:
-        raise SpecError(Reason.BAD_POLICY, f"the policy {path} cannot be read: it is no UTF-8 text") from exc
+    return read_text(
+        path,
+        f"the policy {path}",
+        be="a policy",
+        max_bytes=MAX_BYTES,
+        refuse=lambda sentence: SpecError(Reason.BAD_POLICY, sentence),
+    )

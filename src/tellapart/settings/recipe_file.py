@@ -16,6 +16,7 @@ from tellapart.settings.recipe import Recipe
 from tellapart.settings.recipe_faults import contradictions, faults_of, unknown_field
 from tellapart.settings.recipe_fields import ending_in, one_of, recipe_fields
 from tellapart.settings.recipe_yaml import parse, parse_value
+from tellapart.settings.text_file import read_text
 
 MAX_BYTES = 64 * 1024
 Source = Recipe | Mapping[str, Any] | str | Path
@@ -91,19 +92,14 @@ def recipe_source(source: str | Path) -> str:
     if isinstance(source, str) and source in recipe_names():
         return recipe_text(source)
     path = Path(source)
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            fault = f"the recipe {path} has more than {MAX_BYTES // 1024} KiB: it cannot be a recipe"
-            raise SettingsError(Reason.BAD_SETTING, fault)
-        return data.decode("utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise SettingsError(Reason.BAD_SETTING, _no_recipe(str(source))) from exc
-    except OSError as exc:
-        raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: {exc.strerror or exc}") from exc
-    except ValueError as exc:  # no UTF-8, or a path with a zero byte
-        raise SettingsError(Reason.BAD_SETTING, f"the recipe {path} cannot be read: it is no UTF-8 text") from exc
+    return read_text(
+        path,
+        f"the recipe {path}",
+        be="a recipe",
+        max_bytes=MAX_BYTES,
+        refuse=lambda sentence: SettingsError(Reason.BAD_SETTING, sentence),
+        missing=_no_recipe(str(source)),
+    )
 
 
 def _told(source: Source | None) -> str:

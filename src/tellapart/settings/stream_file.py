@@ -18,6 +18,7 @@ from tellapart.settings.stream import Stream
 from tellapart.settings.stream_meaning import contradictions
 from tellapart.settings.stream_paths import located
 from tellapart.settings.stream_secrets import Environment, Step, hidden
+from tellapart.settings.text_file import read_text
 
 FORMAT = FileFormat(Stream, "a stream file", "a sink")
 
@@ -60,12 +61,10 @@ def _unset(path: tuple[Step, ...], name: str, given: Given) -> str:
 
 
 def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        if len(data) > MAX_BYTES:
-            raise SpecError(Reason.BAD_STREAM, f"the stream file {path} has more than 1 MiB: it cannot be one")
-        return data.decode("utf-8-sig")
-    except OSError as exc:
-        raise SpecError(Reason.BAD_STREAM, f"the stream file {path} cannot be read: {exc.strerror or exc}") from exc
-    except ValueError as exc:
-        raise SpecError(Reason.BAD_STREAM, f"the stream file {path} cannot be read: it is no UTF-8 text") from exc
+    return read_text(
+        path,
+        f"the stream file {path}",
+        be="one",
+        max_bytes=MAX_BYTES,
+        refuse=lambda sentence: SpecError(Reason.BAD_STREAM, sentence),
+    )

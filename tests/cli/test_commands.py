@@ -27,6 +27,21 @@ def parts(tmp_path: Path) -> Path:
     return write_folders(tmp_path / "parts", {"bad": 8, "good": 8, "odd": 8})
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["trian", "parts"], "Error: No such command 'trian'. Did you mean 'train'?"),
+        (["policy", "chek", "x.yaml"], "Error: No such command 'chek'. Did you mean 'check'?"),
+        (["polish"], "Error: No such command 'polish'. Did you mean 'policy'?"),
+        (["zzz"], "Error: No such command 'zzz'."),
+    ],
+)
+def test_a_misspelt_command_is_told_the_nearest(given: list[str], told: str) -> None:
+    ran = run(*given)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[-1] == told
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     ran = run()
     assert ran.code == 2

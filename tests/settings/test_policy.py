@@ -174,3 +174,13 @@ def test_contradictions_have_their_lines(tmp_path: Path) -> None:
     assert refused(tmp_path, tracks)[0] == (
         "line 6: tracks.left.fallback names the state 'okay', which is not among the states"
     )
+
+
+def test_a_stream_file_is_told_from_a_policy(tmp_path: Path) -> None:
+    path = tmp_path / "line.yaml"
+    path.write_text("stream: 1\nname: line\nmodels: {m: x}\ncameras: {}\n")
+    with pytest.raises(SpecError) as caught:
+        read_policy(path)
+    assert str(caught.value) == (
+        f"the policy {path} cannot be used: it is a stream file, which names policies; `tellapart watch` reads it"
+    )

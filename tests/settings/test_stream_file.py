@@ -166,3 +166,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_which_sources_are_files(source: str, kind: str, found: bool) -> None:
     camera = CameraSettings.model_validate({"source": source, "kind": kind})
     assert is_file(camera) is found
+
+
+def test_a_policy_is_told_from_a_stream_file(tmp_path: Path) -> None:
+    path = tmp_path / "cap.yaml"
+    path.write_text("policy: 1\nname: cap\nstates: {ok: fine}\nfallback: ok\n")
+    with pytest.raises(SpecError) as caught:
+        read_stream(path)
+    assert str(caught.value) == (
+        f"the stream file {path} cannot be used: it is a policy; a stream file names the cameras to watch, and the policies that "
+        "decide on them"
+    )

@@ -36,6 +36,8 @@ def read_policy(source: str | Path | Mapping[str, Any]) -> Policy:
     given = Given(source) if isinstance(source, Mapping) else parse(_text(Path(source)), such_as="policy: 1")
     whole = _with_tracks(given)
     faults = list(whole.faults)
+    if "stream" in given.values and "policy" not in given.values:
+        faults = ["it is a stream file, which names policies; `tellapart watch` reads it"]
     if not faults:
         try:
             policy = Policy.model_validate(whole.values)

@@ -43,6 +43,8 @@ def read_stream(
     values = known.filled(given.values)
     folder = Path(beside or ("." if isinstance(source, Mapping) else Path(source).parent)).absolute()
     faults = [*given.faults, *(_unset(path, name, given) for path, name in known.missing)]
+    if "policy" in given.values and "stream" not in given.values:
+        faults = ["it is a policy; a stream file names the cameras to watch, and the policies that decide on them"]
     if not faults:
         try:
             stream = located(Stream.model_validate(values), folder)

@@ -174,6 +174,6 @@ def test_a_policy_is_told_from_a_stream_file(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         read_stream(path)
     assert str(caught.value) == (
-        f"the stream file {path} cannot be used: it is a policy; a stream file names the cameras to watch, and the policies that "
-        "decide on them"
+        f"the stream file {path} cannot be used: it is a policy; a stream file names the cameras to watch, and the policies "
+        "that decide on them"
     )

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.errors import ImageError
+from tellapart.image.decode import dimensions
 from tellapart.streams.backoff import Backoff
 from tellapart.streams.child import Child
 from tellapart.streams.clock import Clock
@@ -261,6 +263,7 @@ def _size(image: NDArray[np.uint8] | bytes) -> tuple[int, int] | None:
     """(width, height) in pixels; of the bytes of a file as its head tells, None where it does not."""
     if not isinstance(image, bytes):
         return image.shape[1], image.shape[0]
-    from tellapart.image.stored_size import size_of
-
-    return size_of(image)
+    try:
+        return dimensions(image)
+    except ImageError:
+        return None

@@ -26,6 +26,12 @@ class Channel:
         else:
             self.is_failing = False
 
+    def close(self, action: Callable[[], object]) -> None:
+        """Closing is one more attempt, and a good one says nothing about those before."""
+        failing = self.is_failing
+        self.attempt(action)
+        self.is_failing |= failing
+
     def failed(self, message: str, n: int = 1) -> None:
         """So many things did not get there."""
         self.n_failed += n

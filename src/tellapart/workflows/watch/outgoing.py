@@ -120,9 +120,9 @@ class Outgoing:
         for one in self._sending:
             one.wait(max(0.0, until_s - time.monotonic()))
         if self._recorder is not None:
-            _closed(self._keeping, self._recorder.close)
+            self._keeping.close(self._recorder.close)
         if self._journal is not None:
-            _closed(self._writing, self._journal.close)
+            self._writing.close(self._journal.close)
 
     def _send(self, event: Event) -> None:
         for one in self._sending:
@@ -149,13 +149,6 @@ def reach_s(plan: Plan) -> float:
 
 def _sending(sink: Sink, settings: Any) -> Sending:
     return Sending(sink, emit=settings.emit, images=sink_kind(settings) == "evidence")
-
-
-def _closed(channel: Channel, close: Callable[[], None]) -> None:
-    """Closing is one more attempt, and a good one says nothing about those before."""
-    failing = channel.is_failing
-    channel.attempt(close)
-    channel.is_failing = channel.is_failing or failing
 
 
 def _cameras_of(rulings: Iterable[Ruling]) -> dict[str, tuple[str, ...]]:

@@ -78,9 +78,7 @@ class Sending:
         while (event := self._next()) is not None:
             self._attempt(event)
             del event
-        failing = self._channel.is_failing
-        self._channel.attempt(self._sink.close)
-        self._channel.is_failing |= failing  # closing well says nothing about what was sent before
+        self._channel.close(self._sink.close)
 
     def _next(self) -> Event | None:
         with self._changed:

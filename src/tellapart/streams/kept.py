@@ -8,34 +8,22 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import ImageError
 from tellapart.files import replacing
 from tellapart.image.encode import encode_jpeg, encode_png
-from tellapart.image.sniff import sniff
 from tellapart.records.observation import Observation
 from tellapart.records.roi import Roi
 from tellapart.streams.frame import Frame
 from tellapart.streams.journal import as_line
-from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RUNS, frame_stem, hour_of, observations_file
+from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RUNS, ending_of, frame_stem, hour_of, observations_file
 from tellapart.streams.lines import LineFile
 from tellapart.streams.retention import Retention
 
 JPEG_QUALITY = 92
 _GATHER_S = 0.5
 _GATHER_LINES = 200
-ENDINGS = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "WebP": ".webp",
-    "BMP": ".bmp",
-    "GIF": ".gif",
-    "TIFF": ".tif",
-    "AVIF": ".avif",
-}
 
 
 class KeptFiles:
@@ -131,9 +119,7 @@ class KeptFiles:
     def _encoded(self, frame: Frame) -> tuple[str, str, bytes]:
         """(kind, ending, bytes): `file` is what the source delivered, `png` its very pixels, `jpeg` nearly so."""
         if isinstance(frame.image, bytes):
-            with suppress(ImageError):
-                return "file", ENDINGS[sniff(frame.image)], frame.image
-            return "file", ".bin", frame.image
+            return "file", ending_of(frame.image), frame.image
         if self._png:
             return "png", ".png", encode_png(frame.image, level=1)
         return "jpeg", ".jpg", encode_jpeg(frame.image, JPEG_QUALITY)

@@ -9,9 +9,24 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from tellapart.errors import ImageError
+from tellapart.image.sniff import sniff
+
 DECISIONS, POLICIES, RECORDING, FRAMES, RUNS = "decisions", "policies", "recording", "frames", "runs.jsonl"
 LOCK = ".in-use"
 FRAMES_INDEX = "frames.jsonl"
+_ENDINGS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WebP": ".webp",
+    "BMP": ".bmp",
+    "GIF": ".gif",
+    "TIFF": ".tif",
+    "AVIF": ".avif",
+}
+_NO_IMAGE = ".bin"
+ENDINGS = (*_ENDINGS.values(), _NO_IMAGE)
+"""All that names of images end with."""
 
 
 def new_run() -> str:
@@ -66,6 +81,14 @@ def frame_stem(camera: str, at_s: float) -> str:
     if len(name) > 120:
         name = sha256(camera.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{at_s:017.6f}_{name}"
+
+
+def ending_of(data: bytes) -> str:
+    """What the name of an image file ends with, told by its bytes: `.bin` where these are no image."""
+    try:
+        return _ENDINGS[sniff(data)]
+    except ImageError:
+        return _NO_IMAGE
 
 
 def _utc(at_s: float) -> datetime:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.records.roi import Roi
-from tellapart.streams.layout import FRAMES, FRAMES_INDEX, RECORDING, frame_stem, hour_of, observations_file
+from tellapart.streams.layout import ENDINGS, FRAMES, FRAMES_INDEX, RECORDING, frame_stem, hour_of, observations_file
 
 Fate = Literal["kept", "deleted", "not kept"]
 
@@ -78,8 +78,7 @@ def _found(recording: Path, camera: str, at_s: float, uri: str) -> tuple[Path | 
 
 
 def _beginning(hour: Path, stem: str) -> list[Path]:
-    endings = (".jpg", ".png", ".webp", ".bmp", ".gif", ".tif", ".avif", ".bin")
-    return [path for ending in endings if (path := hour / f"{stem}{ending}").is_file()]
+    return [path for ending in ENDINGS if (path := hour / f"{stem}{ending}").is_file()]
 
 
 def _is_listed(index: Path, stem: str) -> bool:

@@ -13,11 +13,9 @@ from tellapart.errors import ImageError, Reason, StreamError
 from tellapart.image.decode import decode
 from tellapart.image.encode import encode_jpeg, encode_png
 from tellapart.image.overlay import overlay
-from tellapart.image.sniff import sniff
 from tellapart.records.decision import Decision
 from tellapart.streams.event import Event, Seen
-from tellapart.streams.kept import ENDINGS
-from tellapart.streams.layout import file_instant, instant
+from tellapart.streams.layout import ending_of, file_instant, instant
 from tellapart.streams.sinks import wanted
 from tellapart.streams.sinks.old_folders import OldFolders
 
@@ -88,12 +86,10 @@ def _write_image(folder: Path, number: int, one: Seen, decision: Decision) -> di
     stem = f"{number:02d}-{_safe(one.frame.camera)}"
     image = one.frame.image
     if isinstance(image, bytes):
-        name, data = "", image
-        with suppress(ImageError):
-            name = ENDINGS[sniff(image)]
+        ending, data = ending_of(image), image
     else:
-        name, data = ".png", encode_png(image, level=1)
-    original = folder / (stem + (name or ".bin"))
+        ending, data = ".png", encode_png(image, level=1)
+    original = folder / (stem + ending)
     original.write_bytes(data)
     value: dict[str, object] = {"file": original.name, "camera": one.frame.camera, **one.observation.to_json()}
     if one.roi is not None:

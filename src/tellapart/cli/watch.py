@@ -144,17 +144,11 @@ def _printer(as_json: bool, everything: bool, *, aside: bool = False) -> Callabl
         one = event.decision
         if one is not None and not (everything or one.changed or one.final):
             return
-        line = one_line(_value(event)) if as_json else _line(event)
+        line = one_line(event.to_json()) if as_json else _line(event)
         out = sys.stderr if aside else sys.stdout
         print(f"{line}\n", end="", flush=True, file=out)  # in one piece: sinks write to the standard output as well
 
     return show
-
-
-def _value(event: Event) -> dict[str, Any]:
-    told = {"decision": event.decision.to_json()} if event.decision else {}
-    told |= {"camera": event.camera.to_json()} if event.camera else {}
-    return {"stream": event.stream, **told}
 
 
 def _line(event: Event) -> str:

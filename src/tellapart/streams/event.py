@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tellapart.records.decision import Decision
 from tellapart.records.observation import Observation
@@ -33,3 +34,10 @@ class Event:
     decision: Decision | None = None
     camera: CameraChange | None = None
     evidence: Callable[[], tuple[Seen, ...]] = tuple
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"stream": …, "decision": {…}}` or `{"stream": …, "camera": {…}}`."""
+        value: dict[str, Any] = {"stream": self.stream}
+        if self.decision is not None:
+            return value | {"decision": self.decision.to_json()}
+        return value | {"camera": self.camera.to_json() if self.camera else None}

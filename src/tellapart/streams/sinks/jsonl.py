@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from tellapart.streams.event import Event
 from tellapart.streams.journal import as_line
@@ -12,7 +11,7 @@ from tellapart.streams.sinks.outlet import Outlet
 
 
 class JsonLines:
-    """`{"stream": …, "decision": {…}}` or `{"stream": …, "camera": {…}}`."""
+    """As `Event.to_json` has it."""
 
     def __init__(self, place: str, emit: str, folder: Path) -> None:
         self._outlet, self._emit = Outlet(place, folder), emit
@@ -25,15 +24,8 @@ class JsonLines:
             StreamError: `sink_failed`.
         """
         if wanted(event, self._emit):
-            self._outlet.add(as_line({"stream": event.stream, **told(event)}))
+            self._outlet.add(as_line(event.to_json()))
 
     def close(self) -> None:
         """Let go of the file."""
         self._outlet.close()
-
-
-def told(event: Event) -> dict[str, Any]:
-    """The decision or the camera, under the key that says which."""
-    if event.decision is not None:
-        return {"decision": event.decision.to_json()}
-    return {"camera": event.camera.to_json() if event.camera else None}

@@ -8,10 +8,9 @@ from typing import Any, Literal
 CameraState = Literal["connecting", "live", "stale", "frozen", "black", "gone", "ended"]
 """`connecting`: no image yet, or connecting again. `live`: images come (a folder: it can be listed). `stale`: connected, and no
 image for `stale_after_s`. `frozen`: the same picture, pixel for pixel. `black`: too dark to show anything. `gone`: lost and not
-found again for longer than `stale_after_s`; it is tried again all the same. `ended`: a recording has come to its end."""
+found again for longer than `stale_after_s`; it is tried again all the same. `ended`: a recording has come to its end.
 
-BLIND: frozenset[CameraState] = frozenset({"frozen", "black"})
-"""Images of these states are withheld: what shows nothing is no evidence, and policies hear silence instead."""
+Images of `frozen` and `black` are withheld: what shows nothing is no evidence, and policies hear silence instead."""
 
 
 @dataclass(frozen=True, slots=True)

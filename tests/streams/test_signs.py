@@ -66,6 +66,12 @@ def test_black_is_withheld_at_once_and_a_state_after_a_second() -> None:
     ]
 
 
+def test_a_flash_of_darkness_after_a_long_bright_time_is_no_state() -> None:
+    """What is black is counted from the last bright image on, not from the start."""
+    seen = [(0.0, grey(50)), (30.0, grey(60)), (30.4, grey(3)), (30.8, grey(50)), (31.2, grey(3)), (31.7, grey(3))]
+    assert judged(Signs(10.0, 8.0), *seen) == [LIVE, LIVE, DARK_BUT_NOT_YET, LIVE, *[DARK_BUT_NOT_YET] * 2]
+
+
 def test_black_from_the_start_is_black_after_a_second() -> None:
     assert judged(Signs(10.0, 8.0), (1e9, grey(0)), (1e9 + 1.0, grey(0))) == [DARK_BUT_NOT_YET, BLACK]
 

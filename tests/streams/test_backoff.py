@@ -42,3 +42,13 @@ def test_a_few_good_seconds_make_the_next_failure_the_first() -> None:
     backoff.well(200.0)
     backoff.well(205.0)
     assert backoff.failed() == pytest.approx(1.0, abs=0.25)
+
+
+def test_good_seconds_from_before_a_failure_are_not_counted_again() -> None:
+    """An image an hour, and each time it is lost at once: the camera is not well because it was an hour ago."""
+    backoff = Backoff(1.0, 60.0, "camera")
+    waits_s = []
+    for hour in range(6):
+        waits_s.append(backoff.failed())
+        backoff.well(hour * 3600.0)
+    assert min(waits_s[2:]) >= 0.75 * 4
